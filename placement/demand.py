@@ -1,0 +1,19 @@
+"""What is asked for: one model version, its needs, and how many replicas of it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Demand:
+    """A model at one version. ``version`` is the digest of its spec without replica counts; ``memory``
+    is bytes per replica; ``server`` pins it; ``explainer`` models need ``alibi-explain``."""
+
+    namespace: str
+    model: str
+    version: str
+    requirements: tuple[str, ...] = ()
+    memory: int = 0
+    replicas: int = 1
+    min_replicas: int = 0
+    server: str | None = None
+    explainer: bool = False
