@@ -1,19 +1,27 @@
 """Frozen dataclasses to JSON values and back, in camelCase, and the canonical bytes that digests use.
 
 One converter for every value that leaves the process (plans, live state, inventories, records), so
-that a field has one spelling everywhere. It stops at plain JSON values: files and sockets are the
-business of the callers.
+that a field has one spelling everywhere. A union of dataclasses (``LoadModel | UnloadModel``) carries
+the class name in a field ``type``; a class whose own fields pick the type of another one registers
+its pair of functions with :func:`register`, as :mod:`schemas.resource` does. Values are strict: a
+string is never read as a number. It stops at plain JSON values: files and sockets are the business
+of the callers.
 """
 
 import dataclasses
 import hashlib
 import json
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 T = TypeVar("T")
+
+TAG = "type"
+_PLAIN = (str, int, bool, NoneType)
 
 
 def camel(name: str) -> str:
@@ -26,8 +34,42 @@ def _renames(cls: type) -> dict[str, Any]:
     return {field.name: override(rename=camel(field.name)) for field in dataclasses.fields(cls)}
 
 
+def _members(cls: Any) -> tuple[Any, ...]:
+    return get_args(cls) if get_origin(cls) in (Union, UnionType) else ()
+
+
+def _is_plain_union(cls: Any) -> bool:
+    members = _members(cls)
+    return bool(members) and all(member in _PLAIN for member in members)
+
+
+def _is_tagged_union(cls: Any) -> bool:
+    values = [member for member in _members(cls) if member is not NoneType]
+    return len(values) > 1 and all(dataclasses.is_dataclass(member) for member in values)
+
+
+def _exactly(cls: type) -> Callable[[Any, Any], Any]:
+    def structure(value: Any, _: Any) -> Any:
+        if type(value) is not cls:
+            raise TypeError(f"expected {cls.__name__}, got {type(value).__name__}")
+        return value
+
+    return structure
+
+
+def _structure_plain_union(cls: Any) -> Callable[[Any, Any], Any]:
+    members = _members(cls)
+
+    def structure(value: Any, _: Any) -> Any:
+        if type(value) not in members:
+            raise TypeError(f"expected {cls}, got {type(value).__name__}")
+        return value
+
+    return structure
+
+
 def _converter(omit_defaults: bool) -> Converter:
-    converter = Converter(forbid_extra_keys=True)
+    converter = Converter(forbid_extra_keys=True, unstruct_collection_overrides={tuple: list})
 
     def structure(cls: type) -> Any:
         return make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True, **_renames(cls))
@@ -37,9 +79,35 @@ def _converter(omit_defaults: bool) -> Converter:
             cls, converter, _cattrs_omit_if_default=omit_defaults, **_renames(cls)
         )
 
-    is_value = lambda cls: dataclasses.is_dataclass(cls)  # noqa: E731 (a predicate of one call)
-    converter.register_structure_hook_factory(is_value, structure)
-    converter.register_unstructure_hook_factory(is_value, unstructure)
+    def structure_tagged(cls: Any) -> Callable[[Any, Any], Any]:
+        types = {member.__name__: member for member in _members(cls) if member is not NoneType}
+        optional = NoneType in _members(cls)
+
+        def read(value: Any, _: Any) -> Any:
+            if value is None and optional:
+                return None
+            if not isinstance(value, Mapping) or value.get(TAG) not in types:
+                raise TypeError(f"expected an object with {TAG!r} among {', '.join(sorted(types))}")
+            fields = {name: item for name, item in value.items() if name != TAG}
+            return converter.structure(fields, types[value[TAG]])
+
+        return read
+
+    def unstructure_tagged(_: Any) -> Callable[[Any], Any]:
+        def write(value: Any) -> Any:
+            if value is None:
+                return None
+            return {TAG: type(value).__name__, **converter.unstructure(value)}
+
+        return write
+
+    converter.register_structure_hook_factory(dataclasses.is_dataclass, structure)
+    converter.register_unstructure_hook_factory(dataclasses.is_dataclass, unstructure)
+    converter.register_structure_hook_factory(_is_plain_union, _structure_plain_union)
+    converter.register_structure_hook_factory(_is_tagged_union, structure_tagged)
+    converter.register_unstructure_hook_factory(_is_tagged_union, unstructure_tagged)
+    for plain in (str, int, bool):
+        converter.register_structure_hook(plain, _exactly(plain))
     return converter
 
 
@@ -52,14 +120,41 @@ def encode(value: Any) -> Any:
     return _FULL.unstructure(value)
 
 
+def encode_as(cls: Any, value: Any) -> Any:
+    """As :func:`encode` where the declared type matters: a union at the top gets its tag."""
+    return _FULL.unstructure(value, unstructure_as=cls)
+
+
 def encode_terse(value: Any) -> Any:
     """As :func:`encode`, leaving out fields that hold their default."""
     return _TERSE.unstructure(value)
 
 
 def decode(cls: type[T], data: Any) -> T:
-    """The value of type ``cls`` that ``data`` says; unknown keys raise cattrs' ``ClassValidationError``."""
+    """The value of type ``cls`` that ``data`` says.
+
+    Raises cattrs' ``BaseValidationError`` (also for unknown keys) or, for a wrong plain value at the
+    top, ``TypeError``.
+    """
     return _FULL.structure(data, cls)
+
+
+def register(
+    cls: type[T],
+    write: Callable[[T, Callable[[Any], Any]], Any],
+    read: Callable[[Any, Callable[[Any, Any], Any]], T],
+) -> None:
+    """Use ``write(value, unstructure)`` and ``read(data, structure)`` for ``cls`` wherever it stands.
+
+    The second argument is the converter's own function, so that terse stays terse.
+    """
+    for converter in (_FULL, _TERSE):
+        _register(converter, cls, write, read)
+
+
+def _register(converter: Converter, cls: type[T], write: Any, read: Any) -> None:
+    converter.register_unstructure_hook(cls, lambda value: write(value, converter.unstructure))
+    converter.register_structure_hook(cls, lambda data, _: read(data, converter.structure))
 
 
 def canonical(value: Any) -> bytes:
