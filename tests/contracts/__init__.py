@@ -1,0 +1,1 @@
+"""Facts that every implementation of a protocol has to show."""
