@@ -5,7 +5,6 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test check bench lock fmt clean environment
-MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 
