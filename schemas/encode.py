@@ -1,0 +1,47 @@
+"""From a resource back to the manifest that says it, and to the JSON that records keep.
+
+A manifest is canonical: every default written out, memory in bytes, fields that are absent left
+out. Reading it gives an equal resource.
+"""
+
+from typing import Any
+
+from schemas import codec
+from schemas.decode import OPEN_FIELDS, without_nulls
+from schemas.resource import API_VERSION, Resource
+from schemas.specs import Spec
+
+
+def manifest(resource: Resource) -> dict[str, Any]:
+    """The Kubernetes object of ``resource``, without status and without its origin."""
+    metadata: dict[str, Any] = {"name": resource.key.name, "namespace": resource.key.namespace}
+    if resource.labels:
+        metadata["labels"] = dict(sorted(resource.labels.items()))
+    if resource.annotations:
+        metadata["annotations"] = dict(sorted(resource.annotations.items()))
+    return {
+        "apiVersion": API_VERSION,
+        "kind": resource.key.kind,
+        "metadata": metadata,
+        "spec": spec_manifest(resource.spec),
+    }
+
+
+def spec_manifest(spec: Spec) -> dict[str, Any]:
+    """The ``spec`` part of :func:`manifest`. Nulls inside open objects stay: Kubernetes owns them."""
+    return {
+        name: value if name in OPEN_FIELDS else without_nulls(value)
+        for name, value in codec.encode(spec).items()
+        if value is not None
+    }
+
+
+def resource_to_json(resource: Resource) -> dict[str, Any]:
+    """Everything about ``resource``, origin included, as :mod:`schemas.codec` writes it."""
+    data: dict[str, Any] = codec.encode(resource)
+    return data
+
+
+def resource_from_json(data: Any) -> Resource:
+    """The reverse of :func:`resource_to_json`; raises what :func:`schemas.codec.decode` raises."""
+    return codec.decode(Resource, data)
