@@ -24,6 +24,7 @@ VerdictReason = Literal[
     "InsufficientMemory",
     "NoExplainerRuntime",
     "Draining",
+    "Restarting",
     "LoadFailed",
 ]
 

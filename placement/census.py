@@ -1,0 +1,174 @@
+"""Sentences for everything a run could not place, at a price that does not multiply.
+
+Asking every question for 10,000 unplaced models on 10,000 replicas would be 10⁸ answers. Here replicas
+are counted once per requirement class, sorted by free memory, and a model finds its counts by bisection;
+only the few replicas that know the model's own version are asked for themselves. The sentences are
+those of :func:`placement.verdicts.summarise` on the inventory as it is after the plan.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from placement.demand import Demand
+from placement.filters import LACKS_UNKNOWN, reject_server
+from placement.inventory import LoadedModel, Server, ServerReplica
+from placement.ledger import Ledger, NamespaceLedger, Need, ServerLedger, need_of
+from placement.placement import VerdictReason
+from placement.verdicts import (
+    Nearness,
+    Tally,
+    describe,
+    describe_partial,
+    near_miss,
+    nearness,
+    replica_verdict,
+    server_verdicts,
+    tally,
+)
+
+_Counts = Counter[VerdictReason]
+
+
+class Census:
+    """Explains demands against a ledger that no longer changes."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._namespaces = {name: _NamespaceCensus(group) for name, group in ledger.namespaces.items()}
+
+    def explain(self, demand: Demand) -> str:
+        """Why no server takes the demand."""
+        namespace = self._namespaces.get(demand.namespace)
+        return namespace.explain(demand) if namespace else describe(demand, Tally({}, {}, ""))
+
+    def explain_partial(self, demand: Demand, server: ServerLedger, positions: Sequence[int]) -> str:
+        """Why ``server``, which took the demand at ``positions``, took no more of it."""
+        counted = tally(demand, server_verdicts(demand, _after(server, demand, positions)))
+        return describe_partial(demand, server.name, len(positions), counted)
+
+
+class _NamespaceCensus:
+    def __init__(self, namespace: NamespaceLedger) -> None:
+        self._namespace = namespace
+        self._classes: dict[Need, _ClassCensus] = {}
+        self._sentences: dict[tuple[Need, str | None, int, int, int], str] = {}
+        self._refusals = _refusals(namespace, pin=None)
+        self._refusals_elsewhere = _refusals(namespace, pin="")
+
+    def explain(self, demand: Demand) -> str:
+        need = need_of(demand)
+        if any(entry.version == demand.version for _, _, entry in self._namespace.entries(demand.model)):
+            return describe(demand, self._tally(demand, need))
+        key = (need, demand.server, demand.memory, demand.replicas, demand.min_replicas)
+        if key not in self._sentences:
+            self._sentences[key] = describe(demand, self._tally(demand, need))
+        return self._sentences[key]
+
+    def _tally(self, demand: Demand, need: Need) -> Tally:
+        if demand.server is not None:
+            return self._tally_pinned(demand, self._namespace.by_name.get(demand.server))
+        if not self._namespace.open:
+            return Tally(self._refusals, {}, "")
+        if need not in self._classes:
+            self._classes[need] = _ClassCensus(need, self._namespace.open)
+        known = self._classes[need]
+        servers = Counter(self._refusals)
+        servers["NotEnoughReplicas"] += len(self._namespace.open)
+        nearest = _after(known.nearest(demand.replicas), demand)
+        return Tally(servers, self._count(demand, known), near_miss(server_verdicts(demand, nearest)))
+
+    def _tally_pinned(self, demand: Demand, server: ServerLedger | None) -> Tally:
+        servers = Counter(self._refusals_elsewhere)
+        if server is None:
+            return Tally(servers, {}, "")
+        own = tally(demand, server_verdicts(demand, _after(server, demand)))
+        elsewhere = reject_server(replace(demand, server=""), server.server)
+        assert elsewhere is not None  # no server is called ""
+        servers[elsewhere.reason] -= 1
+        servers.update(own.servers)
+        return Tally(servers, own.replicas, own.nearest)
+
+    def _count(self, demand: Demand, known: "_ClassCensus") -> _Counts:
+        counts = known.count(demand.memory)
+        asked = {
+            (server.name, position): server
+            for server, position, entry in self._namespace.entries(demand.model)
+            if entry.version == demand.version and server.is_open
+        }
+        for (_, position), server in asked.items():
+            replica = _replica_after(server, position, demand)
+            counts[known.reason(server, position, demand.memory)] -= 1
+            counts[replica_verdict(demand, server.name, replica).reason] += 1
+        return counts
+
+
+def _refusals(namespace: NamespaceLedger, pin: str | None) -> _Counts:
+    probe = Demand("", "", "", server=pin)
+    findings = (reject_server(probe, server.server) for server in namespace.servers)
+    return Counter(finding.reason for finding in findings if finding)
+
+
+class _ClassCensus:
+    """The replicas of the open servers as one requirement class sees them."""
+
+    def __init__(self, need: Need, servers: Sequence[ServerLedger]) -> None:
+        self._need = need
+        self._servers = servers
+        self._nearest: dict[int, ServerLedger] = {}
+        self._frees: dict[tuple[VerdictReason, VerdictReason], list[int]] = {}
+        for server in servers:
+            for position, free in enumerate(server.free):
+                standing = server.standing(need, position)
+                self._frees.setdefault((standing.roomy, standing.full), []).append(free)
+        for frees in self._frees.values():
+            frees.sort()
+
+    def count(self, memory: int) -> _Counts:
+        """Replicas by what they say to a model of this class that they have not met."""
+        counts: _Counts = Counter()
+        for (roomy, full), frees in self._frees.items():
+            short = bisect_left(frees, memory)
+            counts[full] += short
+            counts[roomy] += len(frees) - short
+        return counts
+
+    def reason(self, server: ServerLedger, position: int, memory: int) -> VerdictReason:
+        """What :meth:`count` took one replica for."""
+        standing = server.standing(self._need, position)
+        return standing.roomy if server.free[position] >= memory else standing.full
+
+    def nearest(self, count: int) -> ServerLedger:
+        """The server that comes nearest to taking ``count`` replicas."""
+        if count not in self._nearest:
+            self._nearest[count] = min(self._servers, key=lambda server: self._nearness(server, count))
+        return self._nearest[count]
+
+    def _nearness(self, server: ServerLedger, count: int) -> Nearness:
+        standings = [server.standing(self._need, position) for position in range(len(server.replicas))]
+        frees = [free for free, standing in zip(server.free, standings, strict=True) if standing.capable]
+        fewest = min((standing.lacking for standing in standings), default=LACKS_UNKNOWN)
+        return nearness(server.name, frees, fewest, count)
+
+
+def _after(server: ServerLedger, demand: Demand, placed: Sequence[int] = ()) -> Server:
+    """The server after the plan, as far as one model can tell."""
+    replicas = (
+        _replica_after(server, position, demand, position in placed)
+        for position in range(len(server.replicas))
+    )
+    return replace(server.server, replicas=tuple(replicas))
+
+
+def _replica_after(
+    server: ServerLedger, position: int, demand: Demand, placed: bool = False
+) -> ServerReplica:
+    """One replica after the plan; what other models occupy is lumped into one nameless entry."""
+    replica = server.replicas[position]
+    own = [
+        entry for entry in replica.loaded if entry.model == demand.model and entry.version == demand.version
+    ]
+    if placed and not any(entry.state in ("Loading", "Loaded") for entry in own):
+        own.append(LoadedModel(demand.model, demand.version, demand.memory, "Loading"))
+    others = server.used[position] - sum(entry.memory for entry in own if entry.state != "LoadFailed")
+    return replace(replica, loaded=(LoadedModel("", "", others, "Loaded"), *own))

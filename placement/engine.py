@@ -1,0 +1,154 @@
+"""Where each model version shall run: the reference's decision, made reproducible.
+
+    for each demand: served models first, then by namespace, name, version
+        servers:  the one that has this version, then one that has another version, then by name
+        replicas: holders first, then most free memory, then lowest index
+        1. the first server with ``replicas`` suitable replicas takes exactly these
+        2. else the first with at least ``min_replicas`` takes what it can
+        3. else ScheduleFailed, and what is loaded goes on serving
+
+Pure. Memory that a run frees (moves, fewer replicas, old versions) is not credited in that run: a
+caller that wants to credit it takes it out of the inventory first. Sentences are written when all is
+decided, so they tell what is free after the plan.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from placement.census import Census
+from placement.demand import Demand
+from placement.filters import is_holding, reject_server
+from placement.inventory import Inventory
+from placement.ledger import Ledger, NamespaceLedger, Need, ServerLedger, Trace, need_of
+from placement.placement import Assignment, Outcome, Placement
+
+
+@dataclass(frozen=True)
+class _Decision:
+    demand: Demand
+    outcome: Outcome
+    server: ServerLedger | None = None
+    positions: tuple[int, ...] = ()
+
+
+def place(demands: Sequence[Demand], inventory: Inventory) -> Placement:
+    """Decide for every demand; one demand per model version.
+
+    The answer depends on what the inputs say, not on their order, and neither is changed.
+    """
+    ledger = Ledger(inventory)
+    decisions = [
+        _decide(demand, ledger.namespaces.get(demand.namespace)) for demand in _in_order(demands, ledger)
+    ]
+    census = Census(ledger)
+    return Placement(tuple(_conclude(decision, census) for decision in decisions))
+
+
+def _in_order(demands: Sequence[Demand], ledger: Ledger) -> list[Demand]:
+    def rank(demand: Demand) -> tuple[bool, str, str, str]:
+        namespace = ledger.namespaces.get(demand.namespace)
+        entries = namespace.entries(demand.model) if namespace else ()
+        served = any(is_holding(entry) for _, _, entry in entries)
+        return not served, demand.namespace, demand.model, demand.version
+
+    return sorted(demands, key=rank)
+
+
+def _decide(demand: Demand, namespace: NamespaceLedger | None) -> _Decision:
+    if namespace is None:
+        return _Decision(demand, "ScheduleFailed")
+    search = _Search(demand, namespace)
+    if demand.replicas == 0:
+        return _Decision(demand, "ScaledDown" if search.matching() else "ScheduleFailed")
+    for least in (demand.replicas, demand.min_replicas):
+        found = search.first_with(least) if least > 0 else None
+        if found:
+            return _take(demand, *found)
+    return _Decision(demand, "ScheduleFailed")
+
+
+def _take(demand: Demand, trace: Trace, suitable: Sequence[int]) -> _Decision:
+    chosen = suitable[: demand.replicas]
+    trace.server.charge([position for position in chosen if position not in trace.held], demand.memory)
+    outcome: Outcome = "Scheduled" if len(chosen) == demand.replicas else "PartiallyScheduled"
+    return _Decision(demand, outcome, trace.server, tuple(sorted(chosen)))
+
+
+class _Search:
+    """The servers that one demand may go to, in the order in which they are tried."""
+
+    def __init__(self, demand: Demand, namespace: NamespaceLedger) -> None:
+        self._demand = demand
+        self._namespace = namespace
+        self._need: Need = need_of(demand)
+        self._traces = _traces(demand, namespace)
+        self._preferred = sorted(
+            (trace for trace in self._traces.values() if trace.preferred),
+            key=lambda trace: (-len(trace.held), -trace.kin, trace.server.name),
+        )
+
+    def matching(self) -> bool:
+        """True where a server could serve the model if it had room."""
+        return any(self._may_use(server) and server.offers(self._need) for server in self._namespace.servers)
+
+    def first_with(self, least: int) -> tuple[Trace, list[int]] | None:
+        """The first server with ``least`` suitable replicas, and all its suitable replicas."""
+        for trace in self._candidates(least):
+            suitable = trace.server.suitable(self._need, self._demand.memory, trace.held, trace.failed)
+            if len(suitable) >= least:
+                return trace, suitable
+        return None
+
+    def _candidates(self, least: int) -> Iterator[Trace]:
+        for trace in self._preferred:
+            if self._may_use(trace.server):
+                yield trace
+        for server in self._others(least):
+            trace = self._traces.get(server.name) or Trace(server)
+            if not trace.preferred:
+                yield trace
+
+    def _others(self, least: int) -> Iterator[ServerLedger]:
+        pin = self._demand.server
+        if pin is None:
+            return self._namespace.fitting(self._need, least, self._demand.memory)
+        server = self._namespace.by_name.get(pin)
+        return iter([server] if server and self._may_use(server) else [])
+
+    def _may_use(self, server: ServerLedger) -> bool:
+        if self._demand.server is None:
+            return server.is_open
+        return reject_server(self._demand, server.server) is None
+
+
+def _traces(demand: Demand, namespace: NamespaceLedger) -> dict[str, Trace]:
+    traces: dict[str, Trace] = {}
+    for server, position, entry in namespace.entries(demand.model):
+        trace = traces.setdefault(server.name, Trace(server))
+        if entry.version != demand.version:
+            trace.kin += is_holding(entry)
+        elif is_holding(entry):
+            trace.held.add(position)
+        elif entry.state == "LoadFailed":
+            trace.failed.add(position)
+    return traces
+
+
+def _conclude(decision: _Decision, census: Census) -> Assignment:
+    demand, server = decision.demand, decision.server
+    indices = tuple(server.replicas[position].index for position in decision.positions) if server else ()
+    name = server.name if server else None
+    message = _message(decision, census)
+    return Assignment(
+        demand.namespace, demand.model, demand.version, name, indices, decision.outcome, message
+    )
+
+
+def _message(decision: _Decision, census: Census) -> str:
+    if decision.outcome == "Scheduled":
+        return ""
+    if decision.outcome == "ScaledDown":
+        return "0 replicas wanted"
+    if decision.server is None:
+        return census.explain(decision.demand)
+    return census.explain_partial(decision.demand, decision.server, decision.positions)

@@ -1,0 +1,193 @@
+"""The questions that decide where a model may go: one predicate each, in the reference's order.
+
+A predicate answers with a :class:`Finding` (why not) or None (nothing against it). The first finding
+ends the questions. Nothing is chosen here: choosing is :mod:`placement.engine`'s, telling is
+:mod:`placement.verdicts`'. Source: ``scheduler/pkg/scheduler/filters`` of Seldon Core 2; what
+differs on purpose is listed in ``docs/placement.md``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from placement.demand import Demand
+from placement.inventory import LoadedModel, Server, ServerReplica
+from placement.placement import VerdictReason
+from placement.quantity import readable_bytes, readable_pair
+
+EXPLAINER_CAPABILITY = "alibi-explain"
+LACKS_UNKNOWN = 1 << 30
+_SHOWN_CAPABILITIES = 4
+_HOLDING = ("Loading", "Loaded")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Why a server or a replica is rejected or accepted: the part of a verdict that knows no names."""
+
+    reason: VerdictReason
+    message: str
+    numbers: Mapping[str, int | str] = field(default_factory=dict)
+
+
+ServerFilter = Callable[[Demand, Server], Finding | None]
+ReplicaFilter = Callable[[Demand, ServerReplica], Finding | None]
+
+
+def required_capabilities(demand: Demand) -> tuple[str, ...]:
+    """The demand's requirements: blanks around them do not count, case does. Sorted."""
+    return tuple(sorted({requirement.strip() for requirement in demand.requirements}))
+
+
+def is_holding(entry: LoadedModel) -> bool:
+    """True where a model version is served, or about to be, by the replica that lists it."""
+    return entry.state in _HOLDING
+
+
+def holds(demand: Demand, replica: ServerReplica) -> bool:
+    """True where the replica already has this very version, loading or loaded."""
+    return any(is_holding(entry) and _same_version(demand, entry) for entry in replica.loaded)
+
+
+def _same_version(demand: Demand, entry: LoadedModel) -> bool:
+    return entry.model == demand.model and entry.version == demand.version
+
+
+# Questions about a server.
+
+
+def has_replicas(demand: Demand, server: Server) -> Finding | None:  # noqa: ARG001 (one signature for all questions)
+    """A server needs a replica that is not Lost."""
+    if any(replica.state != "Lost" for replica in server.replicas):
+        return None
+    lost = len(server.replicas)
+    expected = "unknown" if server.expected_replicas < 0 else server.expected_replicas
+    message = f"no replica is connected ({expected} expected, {lost} lost)"
+    return Finding("NoReplicas", message, {"expected": server.expected_replicas, "lost": lost})
+
+
+def is_requested(demand: Demand, server: Server) -> Finding | None:
+    """A pinned model goes to the server it names and nowhere else."""
+    if demand.server is None or demand.server == server.name:
+        return None
+    message = f"the model asks for server {demand.server}"
+    return Finding("NotRequestedServer", message, {"requested": demand.server})
+
+
+def is_shared(demand: Demand, server: Server) -> Finding | None:
+    """A server that is not shared takes only models that name it."""
+    if server.shared or demand.server == server.name:
+        return None
+    return Finding("NotShared", "takes only models that name it in spec.server")
+
+
+def is_scaled_up(demand: Demand, server: Server) -> Finding | None:  # noqa: ARG001 (one signature for all questions)
+    """A server that is wanted with 0 replicas takes nothing, even while some still run."""
+    if server.expected_replicas != 0:
+        return None
+    return Finding("ScaledToZero", "the server is scaled to 0 replicas", {"expected": 0})
+
+
+SERVER_FILTERS: tuple[ServerFilter, ...] = (has_replicas, is_requested, is_shared, is_scaled_up)
+
+
+# Questions about a server replica.
+
+
+def is_reachable(demand: Demand, replica: ServerReplica) -> Finding | None:  # noqa: ARG001 (one signature for all questions)
+    """A Lost replica takes nothing and frees what it held."""
+    return Finding("ReplicaLost", "the replica is lost") if replica.state == "Lost" else None
+
+
+def has_capabilities(demand: Demand, replica: ServerReplica) -> Finding | None:
+    """Every requirement is among this replica's own capabilities."""
+    offered = set(replica.capabilities)
+    missing = [name for name in required_capabilities(demand) if name not in offered]
+    if not missing:
+        return None
+    more = len(missing) - _SHOWN_CAPABILITIES
+    listed = ", ".join(missing[:_SHOWN_CAPABILITIES]) + (f" and {more} more" if more > 0 else "")
+    return Finding("MissingCapabilities", f"lacks: {listed}", {"lacking": len(missing), "lacks": listed})
+
+
+def has_memory(demand: Demand, replica: ServerReplica) -> Finding | None:
+    """The version fits into free memory, or is already there."""
+    if demand.memory <= replica.free or holds(demand, replica):
+        return None
+    return Finding("InsufficientMemory", _memory_sentence(demand, replica), memory_numbers(demand, replica))
+
+
+def has_explainer_runtime(demand: Demand, replica: ServerReplica) -> Finding | None:
+    """An explainer needs the explainer runtime, whatever its requirements say."""
+    if not demand.explainer or EXPLAINER_CAPABILITY in replica.capabilities:
+        return None
+    return Finding("NoExplainerRuntime", f"lacks: {EXPLAINER_CAPABILITY}", memory_numbers(demand, replica))
+
+
+def is_staying(demand: Demand, replica: ServerReplica) -> Finding | None:
+    """A Draining replica gives its models away."""
+    if replica.state != "Draining":
+        return None
+    return Finding("Draining", "the replica is draining", memory_numbers(demand, replica))
+
+
+def is_up(demand: Demand, replica: ServerReplica) -> Finding | None:
+    """A Restarting replica keeps the versions it has and takes no others until it is Ready."""
+    if replica.state != "Restarting" or holds(demand, replica):
+        return None
+    message = "the replica is restarting and takes no new models"
+    return Finding("Restarting", message, memory_numbers(demand, replica))
+
+
+def can_load(demand: Demand, replica: ServerReplica) -> Finding | None:
+    """A version whose load used up its retries is not tried there again."""
+    for entry in replica.loaded:
+        if entry.state == "LoadFailed" and _same_version(demand, entry):
+            message = "loading this version failed here" + (f": {entry.message}" if entry.message else "")
+            return Finding("LoadFailed", message, memory_numbers(demand, replica))
+    return None
+
+
+REPLICA_FILTERS: tuple[ReplicaFilter, ...] = (
+    is_reachable,
+    has_capabilities,
+    has_memory,
+    has_explainer_runtime,
+    is_staying,
+    is_up,
+    can_load,
+)
+
+
+def reject_server(demand: Demand, server: Server) -> Finding | None:
+    """The first thing that speaks against the server, whatever its replicas may offer."""
+    return next((finding for ask in SERVER_FILTERS if (finding := ask(demand, server))), None)
+
+
+def reject_replica(demand: Demand, replica: ServerReplica) -> Finding | None:
+    """The first thing that speaks against the replica."""
+    return next((finding for ask in REPLICA_FILTERS if (finding := ask(demand, replica))), None)
+
+
+def memory_numbers(demand: Demand, replica: ServerReplica) -> dict[str, int | str]:
+    """The memory facts that every finding carries once the capabilities are right. Bytes."""
+    return {
+        "required": demand.memory,
+        "free": replica.free,
+        "capacity": replica.memory_capacity,
+        "overcommitPercent": replica.overcommit_percent,
+        "used": replica.used,
+        "reserved": replica.reserved,
+    }
+
+
+def lacking(numbers: Mapping[str, int | str]) -> int:
+    """How many capabilities a finding's numbers miss; :data:`LACKS_UNKNOWN` where it is not about these."""
+    return int(numbers.get("lacking", LACKS_UNKNOWN))
+
+
+def _memory_sentence(demand: Demand, replica: ServerReplica) -> str:
+    needs, free = readable_pair(demand.memory, replica.free)
+    capacity = readable_bytes(replica.memory_capacity)
+    if replica.overcommit_percent:
+        capacity += f" × {(100 + replica.overcommit_percent) / 100:g}"
+    return f"needs {needs}, free {free} of {capacity}, {readable_bytes(replica.reserved)} reserved"
