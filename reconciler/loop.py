@@ -1,0 +1,269 @@
+"""The carrier of the controller's decisions: threads, timers and tasks around a pure state machine.
+
+It reads sources, observes the runtime, makes plans and executes them exactly as
+:mod:`reconciler.controller` says, and keeps what was last seen for whoever asks for status. It
+decides nothing itself.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from reconciler import controller
+from reconciler.config import ApplicationConfig
+from reconciler.controller import ApplicationState, State
+from reconciler.desired import Desired
+from reconciler.history import History
+from reconciler.plan import Plan
+from reconciler.planner import Explanation, Policy, basis_digest, explain, plan
+from reconciler.source.git import GitSource, Snapshot, redacted
+from reconciler.source.readings import Readings
+from reconciler.source.watch import watch
+from reconciler.status import ApplicationSource, ApplicationStatus, Condition, application_status
+from reconciler.sync import Progress, execute
+from runtime.ports import Runtime
+from runtime.state import LiveState
+from schemas.errors import InputError, MoorageError
+from schemas.resource import Resource, ResourceKey
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class _Application:
+    """One application's source and what was last seen of it."""
+
+    config: ApplicationConfig
+    source: GitSource
+    readings: Readings
+    policy: Policy
+    snapshot: Snapshot | None = None
+    desired: Desired | None = None
+    plan: Plan | None = None
+    error: Condition | None = None
+
+
+class Controller:
+    """Keeps applications on ``runtime`` as their sources say.
+
+    ``policy`` makes the planning policy of an application. All methods belong to one event loop.
+    """
+
+    def __init__(
+        self,
+        applications: Sequence[ApplicationConfig],
+        runtime: Runtime,
+        policy: Callable[[ApplicationConfig], Policy],
+        history: History,
+        mirrors: Path,
+    ) -> None:
+        self._runtime = runtime
+        self._history = history
+        self._apps = {
+            config.name: _Application(
+                config,
+                GitSource(config.repository, config.revision, config.path, mirrors / config.name),
+                Readings(config.name, config.namespace),
+                policy(config),
+            )
+            for config in applications
+        }
+        self._state = State({c.name: ApplicationState(auto=c.auto) for c in applications})
+        self._events: asyncio.Queue[controller.Event] = asyncio.Queue()
+        self._live = LiveState()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._settled = asyncio.Event()
+
+    async def run(self) -> None:
+        """Keep reconciling until cancelled. Raises StopError where the runtime cannot go on."""
+        self._history.interrupt(_now())
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            tasks.create_task(self._watch_world())
+            for app in self._apps.values():
+                tasks.create_task(self._watch_source(app))
+            self._handle(controller.Tick())
+            while True:
+                self._handle(await self._events.get())
+
+    def hint(self, application: str) -> None:
+        """Say that the source of ``application`` may have moved."""
+        self._events.put_nowait(controller.SourceHint(self._app(application).config.name))
+
+    @property
+    def ready(self) -> bool:
+        """True once every application has been read, or cannot be read, and was planned once."""
+        return all(app.plan is not None or app.error is not None for app in self._apps.values())
+
+    def applications(self) -> tuple[ApplicationStatus, ...]:
+        """The status of every application, by name, as last observed."""
+        return tuple(self.application(name) for name in sorted(self._apps))
+
+    def application(self, name: str) -> ApplicationStatus:
+        """The status of one application. Raises InputError ``ApplicationNotFound``."""
+        app = self._app(name)
+        source = ApplicationSource(
+            name,
+            redacted(app.config.repository),
+            app.config.revision,
+            app.config.path,
+            app.config.namespace,
+        )
+        last = next(iter(self._history.syncs(name, limit=1)), None)
+        return application_status(source, app.desired, self._live, app.plan, app.error, last)
+
+    async def plan(self, name: str) -> Plan:
+        """A plan of what Git and the world say now; the same function that the sync executes.
+
+        Raises InputError or TransientError where the source cannot be read.
+        """
+        app = self._app(name)
+        desired = await asyncio.to_thread(self._read, app)
+        live = await self._observe()
+        return await asyncio.to_thread(plan, desired, live, app.policy, "Asked")
+
+    async def explain(self, name: str, model: ResourceKey) -> Explanation:
+        """Why a model is where it is, or is not. Raises InputError ``ResourceNotFound``."""
+        app = self._app(name)
+        desired = await asyncio.to_thread(self._read, app)
+        live = await self._observe()
+        return await asyncio.to_thread(explain, desired, live, app.policy, model)
+
+    async def live(self) -> LiveState:
+        """What the runtime reports now."""
+        return await self._observe()
+
+    def resources(self) -> tuple[Resource, ...]:
+        """Every applied resource as last observed, by key."""
+        return tuple(entry.resource for entry in self._live.resources)
+
+    def created(self) -> Mapping[str, str]:
+        """When each resource was first applied (ISO 8601), by the key's text."""
+        return self._history.created()
+
+    def _app(self, name: str) -> _Application:
+        if name not in self._apps:
+            known = ", ".join(sorted(self._apps)) or "none"
+            raise InputError("ApplicationNotFound", f"no application {name!r}", f"known: {known}")
+        return self._apps[name]
+
+    def _handle(self, event: controller.Event) -> None:
+        self._state, actions = controller.step(self._state, event, time.monotonic())
+        for action in actions:
+            self._start(action)
+
+    def _start(self, action: controller.Action) -> None:
+        assert self._tasks is not None
+        match action:
+            case controller.Look(name, number):
+                self._tasks.create_task(self._look(self._apps[name], number))
+            case controller.MakePlan(name, revision, world):
+                self._tasks.create_task(self._make_plan(self._apps[name], revision, world))
+            case controller.Execute(name):
+                self._tasks.create_task(self._execute(self._apps[name]))
+            case controller.Wake(at):
+                asyncio.get_running_loop().call_at(
+                    asyncio.get_running_loop().time() + max(0.0, at - time.monotonic()),
+                    self._events.put_nowait,
+                    controller.Tick(),
+                )
+
+    async def _look(self, app: _Application, number: int) -> None:
+        """Read the source; what cannot be read keeps what was read last, and says why."""
+        revision = None
+        try:
+            app.desired = await asyncio.to_thread(self._read, app)
+            app.error = None
+            revision = app.desired.revision
+        except MoorageError as error:
+            if app.error is None or app.error.reason != error.reason:
+                log.warning("source cannot be read", application=app.config.name, error=str(error))
+            app.error = Condition(error.reason, error.message)
+        self._events.put_nowait(controller.Looked(app.config.name, number, revision))
+
+    def _read(self, app: _Application) -> Desired:
+        app.source.fetch()
+        snapshot = app.source.snapshot(app.snapshot)
+        desired = app.readings.desired(snapshot, app.source.blob)
+        app.snapshot = snapshot
+        return desired
+
+    async def _observe(self) -> LiveState:
+        self._live = await self._runtime.observe()
+        return self._live
+
+    async def _make_plan(self, app: _Application, revision: str, world: int) -> None:
+        name = app.config.name
+        desired = app.desired
+        if desired is None or desired.revision != revision:
+            self._events.put_nowait(controller.Stale(name))
+            return
+        try:
+            live = await self._observe()
+            app.plan = await asyncio.to_thread(plan, desired, live, app.policy, self._reason(app))
+        except Exception:
+            log.exception("planning failed", application=name, revision=revision)
+            self._events.put_nowait(controller.PlanFailed(name, revision, world))
+            return
+        self._events.put_nowait(controller.Planned(name, revision, world, app.plan.digest, app.plan.empty))
+
+    def _reason(self, app: _Application) -> str:
+        """Why a plan is made: a new revision, a failed sync before it, or a world that moved."""
+        last = next(iter(self._history.syncs(app.config.name, limit=1)), None)
+        assert app.desired is not None
+        if last is None or last.revision != app.desired.revision:
+            return "NewRevision"
+        return "LastSyncFailed" if last.phase == "Failed" else "LiveStateChanged"
+
+    async def _execute(self, app: _Application) -> None:
+        name, todo, desired, snapshot = app.config.name, app.plan, app.desired, app.snapshot
+        assert todo is not None
+        assert desired is not None
+        live = await self._observe()
+        basis = await asyncio.to_thread(basis_digest, desired, live, app.policy)
+        if basis != todo.basis:
+            log.info("plan dropped: what it was made from changed", application=name)
+            self._events.put_nowait(controller.Stale(name))
+            return
+        author, message = (snapshot.author, snapshot.message) if snapshot else ("", "")
+        sync = self._history.begin(todo, author, message, _now())
+        log.info("sync started", application=name, revision=todo.revision[:7], reason=todo.reason)
+        result = await execute(todo, self._runtime, _report(name))
+        failed = [(step, f"{r.reason}: {r.message}") for step, r in result.failed]
+        self._history.finish(sync, failed, _now())
+        self._note_created(todo)
+        log.info("sync ended", application=name, revision=todo.revision[:7], failed=len(failed))
+        self._events.put_nowait(controller.Executed(name, todo.digest, result.ok))
+
+    def _note_created(self, done: Plan) -> None:
+        self._history.note_created([c.key for c in done.changes if c.action == "create"], _now())
+        self._history.forget_created([c.key for c in done.changes if c.action == "delete"])
+
+    async def _watch_world(self) -> None:
+        async for _ in self._runtime.changes():
+            self._events.put_nowait(controller.WorldHint())
+
+    async def _watch_source(self, app: _Application) -> None:
+        async for _ in watch(app.source, app.config.interval):
+            self._events.put_nowait(controller.SourceHint(app.config.name))
+
+
+def _report(application: str) -> Callable[[Progress], None]:
+    def report(progress: Progress) -> None:
+        facts = {"application": application, "step": progress.step.id}
+        if progress.result.status == "failed":
+            reason, message = progress.result.reason, progress.result.message
+            log.warning("step failed", **facts, reason=reason, message=message)
+        else:
+            log.info("step done", **facts, done=progress.done, total=progress.total)
+
+    return report
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

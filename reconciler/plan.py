@@ -1,0 +1,171 @@
+"""The plan: everything that one sync will do, as a value, with two digests.
+
+A plan is a delta: what stays is implied. It is what a preview shows, what ``moorage plan`` prints and
+the only thing the executor takes. ``digest`` covers the effects, ``basis`` the inputs; commit ids,
+times and process ids are in neither, so a squash merge matches its preview. Making a plan is the
+business of :mod:`reconciler.planner`, ordering its steps of :mod:`reconciler.order`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from placement.inventory import ReplicaId
+from runtime.routes import Route
+from schemas.codec import digest, encode
+from schemas.resource import Resource, ResourceKey
+from schemas.specs import ModelSpec
+from schemas.template import ServerTemplate
+
+PLANNER_VERSION = 1
+
+LoadReason = Literal["NewModel", "NewVersion", "MoreReplicas", "Moved"]
+UnloadReason = Literal["ModelDeleted", "OldVersion", "FewerReplicas", "Moved", "ServerReplicaGone"]
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """One field that differs; ``path`` as in ``spec.requirements[0]``, None where absent."""
+
+    path: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True)
+class Change:
+    """Create, update or delete one resource; ``after`` is None for a delete."""
+
+    action: Literal["create", "update", "delete"]
+    key: ResourceKey
+    after: Resource | None
+    fields: tuple[FieldChange, ...] = ()
+
+
+@dataclass(frozen=True)
+class ServerMove:
+    """Start, replace or stop one server replica. ``template`` is None for a stop."""
+
+    action: Literal["start", "replace", "stop"]
+    replica: ReplicaId
+    template: ServerTemplate | None
+
+
+@dataclass(frozen=True)
+class Load:
+    """Load one model version on one replica. ``needs`` are unloads of this plan whose memory it
+    counts on: they come first."""
+
+    namespace: str
+    model: str
+    version: str
+    replica: ReplicaId
+    memory: int
+    reason: LoadReason
+    needs: tuple["Unload", ...] = ()
+
+
+@dataclass(frozen=True)
+class Unload:
+    """Unload one model version from one replica."""
+
+    namespace: str
+    model: str
+    version: str
+    replica: ReplicaId
+    memory: int
+    reason: UnloadReason
+
+
+@dataclass(frozen=True)
+class RouteChange:
+    """One route before and after; None where there is none. Both sides share namespace and name."""
+
+    namespace: str
+    name: str
+    before: Route | None
+    after: Route | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A resource that this plan cannot bring where its manifest wants it, and why."""
+
+    key: ResourceKey
+    reason: str
+    message: str
+    desired: int = 0
+    placed: int = 0
+
+
+@dataclass(frozen=True)
+class Held:
+    """Something this plan leaves undone on purpose (a guarded delete, a resource of another owner)."""
+
+    key: ResourceKey
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """Memory of one server replica in bytes: its limit with overcommit, used before and after."""
+
+    replica: ReplicaId
+    limit: int
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one sync of ``application`` at ``revision`` will do.
+
+    Order: changes by key; server moves by replica; loads and unloads by (replica, model, version);
+    routes by (namespace, name); failures and held by key; capacity by replica. ``specs`` holds the
+    spec of every version that is loaded, by version digest.
+    """
+
+    application: str
+    revision: str
+    reason: str
+    changes: tuple[Change, ...] = ()
+    server_moves: tuple[ServerMove, ...] = ()
+    loads: tuple[Load, ...] = ()
+    unloads: tuple[Unload, ...] = ()
+    routes: tuple[RouteChange, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    held: tuple[Held, ...] = ()
+    capacity: tuple[Capacity, ...] = ()
+    specs: Mapping[str, ModelSpec] = field(default_factory=dict)
+    digest: str = ""
+    basis: str = ""
+    schema: int = 1
+
+    @property
+    def empty(self) -> bool:
+        """True where executing it would change nothing."""
+        return not (self.changes or self.server_moves or self.loads or self.unloads or self.routes)
+
+
+def effects_digest(plan: Plan) -> str:
+    """Digest of what the plan does and of why it cannot do the rest.
+
+    Origins (file, line) are no effect, and a failure's wording is not its reason.
+    """
+    return digest(
+        {
+            "schema": plan.schema,
+            "changes": [_change_effect(change) for change in plan.changes],
+            "serverMoves": encode(plan.server_moves),
+            "loads": encode(plan.loads),
+            "unloads": encode(plan.unloads),
+            "routes": [[change.namespace, change.name, encode(change.after)] for change in plan.routes],
+            "failures": [[str(f.key), f.reason] for f in plan.failures],
+            "held": [[str(h.key), h.reason] for h in plan.held],
+        }
+    )
+
+
+def _change_effect(change: Change) -> list[str]:
+    return [change.action, str(change.key), change.after.digest if change.after else ""]

@@ -1,0 +1,198 @@
+"""The one planner: (desired, live, policy) → plan. Pure; previews, the CLI and the controller call it.
+
+Changes belong to one application, placement covers the whole runtime: the models of other
+applications are demands too (design decision 1). Executed without faults the next plan is empty
+(decision 3): memory that this plan's own unloads free is counted on, and the loads that count on it
+say so; only an upgrade never counts on its own old version.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from placement.demand import Demand
+from placement.placement import Assignment, Verdict
+from placement.verdicts import verdicts
+from reconciler.desired import Desired
+from reconciler.diff import Diff, PrunePolicy, diff
+from reconciler.moves import Moves, plan_moves
+from reconciler.plan import PLANNER_VERSION, Failure, Load, Plan, RouteChange, effects_digest
+from reconciler.projection import ServerPlan, plan_servers
+from reconciler.routing import routes
+from runtime.routes import Route, Target
+from runtime.state import LiveState
+from schemas.codec import digest, encode
+from schemas.errors import InputError
+from schemas.resource import Resource, ResourceKey, key
+from schemas.scaling import effective_scaling
+from schemas.specs import ExperimentSpec, ModelSpec, PipelineSpec, ServerConfigSpec
+from schemas.version import version_digest
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What planning depends on beside Git and the world. ``server_configs`` are the built-in
+    ServerConfigs, used where the namespace declares none of that name."""
+
+    prune: PrunePolicy = field(default_factory=PrunePolicy)
+    server_configs: Mapping[str, ServerConfigSpec] = field(default_factory=dict)
+
+
+def plan(desired: Desired, live: LiveState, policy: Policy, reason: str = "Sync") -> Plan:
+    """The plan that brings ``live`` to ``desired`` under ``policy``; ``reason`` says why it was made."""
+    difference = diff(desired, live, policy.prune)
+    wanted = wanted_resources(difference, live)
+    servers = plan_servers(wanted, policy.server_configs, live)
+    moves = plan_moves(model_demands(wanted), servers.servers, live)
+    result = Plan(
+        application=desired.application,
+        revision=desired.revision,
+        reason=reason,
+        changes=difference.changes,
+        server_moves=servers.moves,
+        loads=moves.loads,
+        unloads=moves.unloads,
+        routes=_route_changes(routes(moves.targets, wanted.values()), live),
+        failures=_failures(wanted, servers, moves),
+        held=difference.held,
+        capacity=moves.capacity,
+        specs=_specs(wanted, moves.loads),
+    )
+    return replace(result, digest=effects_digest(result), basis=basis_digest(desired, live, policy))
+
+
+def wanted_resources(difference: Diff, live: LiveState) -> Mapping[ResourceKey, Resource]:
+    """Everything that is to be applied after the permitted changes, of every owner, by key."""
+    wanted = {entry.resource.key: entry.resource for entry in live.resources}
+    for change in difference.changes:
+        if change.after is None:
+            wanted.pop(change.key, None)
+        else:
+            wanted[change.key] = change.after
+    return dict(sorted(wanted.items()))
+
+
+def model_demands(wanted: Mapping[ResourceKey, Resource]) -> list[Demand]:
+    """One demand per model, in key order."""
+    return [model_demand(resource) for resource in wanted.values() if isinstance(resource.spec, ModelSpec)]
+
+
+def model_demand(resource: Resource) -> Demand:
+    """What one Model asks of the engine."""
+    spec = resource.spec
+    assert isinstance(spec, ModelSpec)
+    scaling = effective_scaling(spec.replicas, spec.min_replicas, spec.max_replicas)
+    extra = (spec.model_type,) if spec.model_type else ()
+    return Demand(
+        namespace=resource.key.namespace,
+        model=resource.key.name,
+        version=version_digest(spec),
+        requirements=(*spec.requirements, *extra),
+        memory=spec.memory or 0,
+        replicas=scaling.replicas,
+        min_replicas=scaling.min_replicas,
+        server=spec.server,
+        explainer=spec.explainer is not None,
+    )
+
+
+def basis_digest(desired: Desired, live: LiveState, policy: Policy) -> str:
+    """Digest of everything the plan was made from. A plan whose basis changed is remade."""
+    return digest(
+        {
+            "planner": PLANNER_VERSION,
+            "application": desired.application,
+            "namespace": desired.namespace,
+            "tree": desired.tree,
+            "resources": [[entry.owner, entry.resource.digest] for entry in live.resources],
+            "servers": encode(live.servers),
+            "models": encode(live.models),
+            "routes": encode(live.routes),
+            "environments": encode(dict(live.environments)),
+            "policy": encode(policy),
+        }
+    )
+
+
+def _route_changes(wanted: tuple[Route, ...], live: LiveState) -> tuple[RouteChange, ...]:
+    before = {(route.namespace, route.name): route for route in live.routes}
+    after = {(route.namespace, route.name): route for route in wanted}
+    return tuple(
+        RouteChange(*name, before.get(name), after.get(name))
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    )
+
+
+def _failures(
+    wanted: Mapping[ResourceKey, Resource], servers: ServerPlan, moves: Moves
+) -> tuple[Failure, ...]:
+    failures = [*servers.failures, *(_model_failures(moves))]
+    for resource in wanted.values():
+        failure = _composite_failure(resource, moves.targets)
+        if failure is not None:
+            failures.append(failure)
+    return tuple(sorted(failures, key=lambda failure: failure.key))
+
+
+def _model_failures(moves: Moves) -> Iterator[Failure]:
+    for demand, assignment in moves.assignments:
+        if assignment.outcome in ("ScheduleFailed", "PartiallyScheduled"):
+            yield Failure(
+                key("Model", demand.namespace, demand.model),
+                assignment.outcome,
+                assignment.message,
+                demand.replicas,
+                len(assignment.indices),
+            )
+
+
+def _composite_failure(resource: Resource, targets: Mapping[tuple[str, str], Target]) -> Failure | None:
+    """Why a pipeline or an experiment cannot be what its manifest says, or None."""
+    spec = resource.spec
+    if isinstance(spec, PipelineSpec) or (
+        isinstance(spec, ExperimentSpec) and spec.resource_type == "pipeline"
+    ):
+        return Failure(resource.key, "NoDataflowEngine", "this runtime has no dataflow engine for pipelines")
+    if not isinstance(spec, ExperimentSpec):
+        return None
+    members = {c.name for c in spec.candidates} | ({spec.mirror.name} if spec.mirror else set())
+    missing = sorted(name for name in members if (resource.key.namespace, name) not in targets)
+    if not missing:
+        return None
+    message = f"not served: {', '.join(missing)}"
+    placed = len(members) - len(missing)
+    return Failure(resource.key, "CandidatesNotReady", message, len(members), placed)
+
+
+def _specs(wanted: Mapping[ResourceKey, Resource], loads: tuple[Load, ...]) -> dict[str, ModelSpec]:
+    specs: dict[str, ModelSpec] = {}
+    for load in loads:
+        spec = wanted[key("Model", load.namespace, load.model)].spec
+        assert isinstance(spec, ModelSpec)
+        specs[load.version] = spec
+    return specs
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a model is where it is: the engine's decision and the verdict on every server it looked at."""
+
+    demand: Demand
+    assignment: Assignment
+    verdicts: tuple[Verdict, ...]
+
+
+def explain(desired: Desired, live: LiveState, policy: Policy, model: ResourceKey) -> Explanation:
+    """The engine's decision on ``model`` in the plan of ``desired``, with all its verdicts.
+
+    Raises InputError ``ResourceNotFound``.
+    """
+    wanted = wanted_resources(diff(desired, live, policy.prune), live)
+    resource = wanted.get(model)
+    if resource is None or not isinstance(resource.spec, ModelSpec):
+        raise InputError("ResourceNotFound", f"no {model} in Git or applied")
+    servers = plan_servers(wanted, policy.server_configs, live)
+    moves = plan_moves(model_demands(wanted), servers.servers, live)
+    demand = model_demand(resource)
+    assignment = next(a for d, a in moves.assignments if d == demand)
+    return Explanation(demand, assignment, verdicts(demand, moves.inventory))

@@ -1,0 +1,167 @@
+"""The inventory as it will be once a plan's own server changes and deletes are done.
+
+Pure. Models are placed against this, and execution waits for the replicas it promises. It also keeps
+book of what each move does to it, so that memory freed by one move can be counted on by another.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from placement.inventory import Inventory, LoadedModel, ReplicaId, Server, ServerReplica
+from reconciler.plan import Failure, ServerMove
+from runtime.capabilities import offered
+from runtime.state import EnvironmentFacts, LiveServerReplica, LiveState
+from schemas.resource import Resource, ResourceKey, key
+from schemas.scaling import effective_scaling
+from schemas.specs import ServerConfigSpec, ServerSpec
+from schemas.template import ServerTemplate, server_template
+
+Loaded = dict[ReplicaId, dict[tuple[str, str], LoadedModel]]
+"""(model, version) → entry, by server replica."""
+
+
+@dataclass(frozen=True)
+class ServerPlan:
+    """What is to happen to servers: moves by replica, failures by key, replicas as they will be."""
+
+    moves: tuple[ServerMove, ...]
+    failures: tuple[Failure, ...]
+    servers: tuple[Server, ...]
+
+
+def plan_servers(
+    wanted: Mapping[ResourceKey, Resource], defaults: Mapping[str, ServerConfigSpec], live: LiveState
+) -> ServerPlan:
+    """Server replicas that ``wanted`` asks for against those that live; nothing is loaded on them yet."""
+    running: dict[tuple[str, str], dict[int, LiveServerReplica]] = {}
+    for entry in live.servers:
+        running.setdefault((entry.id.namespace, entry.id.server), {})[entry.id.index] = entry
+    moves: list[ServerMove] = []
+    failures: list[Failure] = []
+    servers: list[Server] = []
+    for resource in wanted.values():
+        if not isinstance(resource.spec, ServerSpec):
+            continue
+        have = running.pop((resource.key.namespace, resource.key.name), {})
+        template = _template(resource, wanted, defaults)
+        failure = _refusal(resource, template, live.environments)
+        if failure is not None:
+            failures.append(failure)
+            template = None
+        server, server_moves = _plan_server(resource, template, have, live.environments)
+        servers.append(server)
+        moves.extend(server_moves)
+    for have in running.values():
+        moves.extend(ServerMove("stop", entry.id, None) for entry in have.values())
+    return ServerPlan(
+        tuple(sorted(moves, key=lambda move: move.replica)),
+        tuple(sorted(failures, key=lambda failure: failure.key)),
+        tuple(sorted(servers, key=lambda server: (server.namespace, server.name))),
+    )
+
+
+def _template(
+    resource: Resource, wanted: Mapping[ResourceKey, Resource], defaults: Mapping[str, ServerConfigSpec]
+) -> ServerTemplate | None:
+    assert isinstance(resource.spec, ServerSpec)
+    name = resource.spec.server_config
+    declared = wanted.get(key("ServerConfig", resource.key.namespace, name))
+    config = declared.spec if declared is not None else defaults.get(name)
+    if not isinstance(config, ServerConfigSpec):
+        return None
+    return server_template(resource.spec, config)
+
+
+def _refusal(
+    resource: Resource, template: ServerTemplate | None, environments: Mapping[str, EnvironmentFacts]
+) -> Failure | None:
+    assert isinstance(resource.spec, ServerSpec)
+    replicas = _replicas(resource.spec)
+    name = resource.spec.server_config
+    if template is None:
+        message = f"no ServerConfig {name!r} in namespace {resource.key.namespace} or among the defaults"
+        return Failure(resource.key, "ServerConfigNotFound", message, replicas)
+    facts = environments.get(name)
+    if facts is None:
+        message = f"this machine has no program for servers of ServerConfig {name!r}"
+        return Failure(resource.key, "NoServerBinary", message, replicas)
+    if not facts.runnable:
+        return Failure(resource.key, facts.reason, facts.message, replicas)
+    return None
+
+
+def _replicas(spec: ServerSpec) -> int:
+    return effective_scaling(spec.replicas, spec.min_replicas, spec.max_replicas).replicas
+
+
+def _plan_server(
+    resource: Resource,
+    template: ServerTemplate | None,
+    have: Mapping[int, LiveServerReplica],
+    environments: Mapping[str, EnvironmentFacts],
+) -> tuple[Server, list[ServerMove]]:
+    """One server as it will be, and its moves; without a template what runs stays as it is."""
+    assert isinstance(resource.spec, ServerSpec)
+    namespace, name = resource.key.namespace, resource.key.name
+    count = _replicas(resource.spec)
+    moves: list[ServerMove] = []
+    replicas: list[ServerReplica] = []
+    for index in range(count):
+        entry = have.get(index)
+        if entry is not None and (template is None or entry.template == template):
+            replicas.append(_as_it_runs(entry))
+        elif template is not None:
+            replica = ReplicaId(namespace, name, index)
+            moves.append(ServerMove("start" if entry is None else "replace", replica, template))
+            capabilities, _ = offered(template.capabilities, environments[template.server_config])
+            replicas.append(_as_promised(index, template, capabilities))
+    moves.extend(ServerMove("stop", entry.id, None) for index, entry in have.items() if index >= count)
+    return Server(namespace, name, count, tuple(replicas)), moves
+
+
+def _as_it_runs(entry: LiveServerReplica) -> ServerReplica:
+    return ServerReplica(
+        index=entry.id.index,
+        state=entry.state,
+        capabilities=entry.capabilities,
+        memory_capacity=entry.template.memory,
+        overcommit_percent=entry.template.overcommit_percent,
+    )
+
+
+def _as_promised(index: int, template: ServerTemplate, capabilities: tuple[str, ...]) -> ServerReplica:
+    return ServerReplica(index, "Pending", capabilities, template.memory, template.overcommit_percent)
+
+
+def standing_models(servers: Iterable[Server], live: LiveState) -> Loaded:
+    """What is loaded on the server replicas that there will be, by replica, model and version.
+
+    What stands on a Lost replica is not there: only Lost frees models (design decision 5). A failed
+    load is a fact of one incarnation and is forgotten with it.
+    """
+    states = {
+        server.replica_id(replica.index): replica.state for server in servers for replica in server.replicas
+    }
+    loaded: Loaded = {replica: {} for replica, state in states.items() if state != "Lost"}
+    for entry in live.models:
+        on = loaded.get(entry.replica)
+        if on is None or (entry.state == "LoadFailed" and states[entry.replica] == "Pending"):
+            continue
+        on[entry.model, entry.version] = LoadedModel(
+            entry.model, entry.version, entry.memory, entry.state, entry.message
+        )
+    return loaded
+
+
+def inventory(servers: Iterable[Server], loaded: Loaded) -> Inventory:
+    """The servers with ``loaded`` on them."""
+    return Inventory(tuple(replace(server, replicas=_filled(server, loaded)) for server in servers))
+
+
+def _filled(server: Server, loaded: Loaded) -> tuple[ServerReplica, ...]:
+    return tuple(
+        replace(replica, loaded=tuple(entry for _, entry in sorted(on.items())))
+        if (on := loaded.get(server.replica_id(replica.index)))
+        else replica
+        for replica in server.replicas
+    )

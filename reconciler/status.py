@@ -1,0 +1,170 @@
+"""Status of an application: worked out here, once, from what was observed; everybody shows this.
+
+Sync status and health are Argo CD's words. Synced: Git and live agree and nothing is held back.
+OutOfSync: the plan is not empty, something is held back or a manifest is wrong. Unknown: the source
+cannot be read, so there is nothing to compare with.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from reconciler.desired import Desired
+from reconciler.health import Health, HealthStatus, Observation, health, worst
+from reconciler.plan import Plan
+from runtime.state import LiveState
+from schemas.problem import Problem
+from schemas.resource import Resource, ResourceKey
+
+SyncStatus = Literal["Synced", "OutOfSync", "Unknown"]
+Phase = Literal["Running", "Succeeded", "Failed", "Interrupted"]
+
+
+@dataclass(frozen=True)
+class ResourceStatus:
+    """One resource as people see it; ``file`` and ``line`` say where Git declares it."""
+
+    key: ResourceKey
+    sync: SyncStatus
+    health: Health
+    file: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class SyncRecord:
+    """One sync in the history. Times are ISO 8601 in UTC; ``finished`` is empty while it runs."""
+
+    id: int
+    application: str
+    revision: str
+    author: str
+    message: str
+    reason: str
+    started: str
+    finished: str
+    phase: Phase
+    digest: str
+    basis: str
+    results: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Something about the application as a whole that people should know."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class ApplicationStatus:
+    """An application as page, API and CLI show it. ``target`` is the commit Git names, ``revision`` the
+    one that was last compared. Resources are sorted by key."""
+
+    name: str
+    repository: str
+    follows: str
+    path: str
+    namespace: str
+    sync: SyncStatus
+    health: HealthStatus
+    revision: str
+    resources: tuple[ResourceStatus, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    last_sync: SyncRecord | None = None
+
+
+@dataclass(frozen=True)
+class ApplicationSource:
+    """What an application follows; ``repository`` is safe to show."""
+
+    name: str
+    repository: str
+    follows: str
+    path: str
+    namespace: str
+
+
+def application_status(
+    source: ApplicationSource,
+    desired: Desired | None,
+    live: LiveState,
+    plan: Plan | None,
+    error: Condition | None = None,
+    last_sync: SyncRecord | None = None,
+) -> ApplicationStatus:
+    """The status of one application. ``error`` says why its source cannot be read now."""
+    resources = tuple(sorted(_resources(desired, live, plan), key=lambda r: r.key)) if desired else ()
+    return ApplicationStatus(
+        name=source.name,
+        repository=source.repository,
+        follows=source.follows,
+        path=source.path,
+        namespace=source.namespace,
+        sync=_sync(desired, plan, error),
+        health=worst(r.health.status for r in resources) if desired else "Unknown",
+        revision=desired.revision if desired else "",
+        resources=resources,
+        problems=desired.problems if desired else (),
+        conditions=_conditions(plan, error, last_sync),
+        last_sync=last_sync,
+    )
+
+
+def _sync(desired: Desired | None, plan: Plan | None, error: Condition | None) -> SyncStatus:
+    if desired is None or plan is None or error is not None:
+        return "Unknown"
+    return "Synced" if plan.empty and not plan.held and not desired.invalid else "OutOfSync"
+
+
+def _resources(desired: Desired, live: LiveState, plan: Plan | None) -> Iterator[ResourceStatus]:
+    seen = Observation(live, plan)
+    held = {item.key: item for item in plan.held} if plan else {}
+    wanted = {resource.key for resource in desired.resources}
+    for resource in desired.resources:
+        yield _wanted_status(resource, seen, held.get(resource.key) is not None)
+    for key in desired.invalid:
+        problem = next((p for p in desired.problems if _names(p, key)), None)
+        message = f"{problem.file}:{problem.line}:{problem.column} {problem.message}" if problem else ""
+        invalid = Health("Degraded", "InvalidManifest", message)
+        place = (problem.file, problem.line) if problem else ("", 0)
+        yield ResourceStatus(key, "Unknown", invalid, *place)
+    for key, item in held.items():
+        if key not in wanted:
+            yield ResourceStatus(key, "OutOfSync", Health("Healthy", item.reason, item.message))
+    for key in seen.changing - wanted - set(desired.invalid):
+        yield ResourceStatus(key, "OutOfSync", Health("Progressing", "Pruning", "to be deleted"))
+
+
+def _wanted_status(resource: Resource, seen: Observation, held: bool) -> ResourceStatus:
+    state = health(resource, seen)
+    name = (resource.key.namespace, resource.key.name)
+    moving = (
+        resource.key in seen.changing
+        or (resource.key.kind == "Model" and name in seen.moving)
+        or (resource.key.kind == "Server" and name in seen.server_moves)
+    )
+    sync: SyncStatus = "OutOfSync" if held or moving else "Synced"
+    return ResourceStatus(resource.key, sync, state, resource.origin.file, resource.origin.line)
+
+
+def _names(problem: Problem, key: ResourceKey) -> bool:
+    return problem.severity == "error" and (problem.kind, problem.namespace, problem.name) == (
+        key.kind,
+        key.namespace,
+        key.name,
+    )
+
+
+def _conditions(
+    plan: Plan | None, error: Condition | None, last_sync: SyncRecord | None
+) -> tuple[Condition, ...]:
+    conditions = [error] if error else []
+    if plan is not None:
+        conditions.extend(Condition(item.reason, f"{item.key}: {item.message}") for item in plan.held)
+    if last_sync is not None and last_sync.phase in ("Failed", "Interrupted"):
+        first = next(iter(last_sync.results), ("", ""))
+        conditions.append(Condition(f"Sync{last_sync.phase}", " ".join(part for part in first if part)))
+    return tuple(conditions)

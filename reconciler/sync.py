@@ -1,0 +1,83 @@
+"""The one executor: it takes a plan and nothing else, and never improvises.
+
+It runs the plan's steps in their order, as many at once as their order allows. A step that fails
+leaves undone what waits for it; the rest goes on. What to do about it is the next plan's business.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reconciler.order import Step, steps
+from reconciler.plan import Plan
+from runtime.operations import Result
+from runtime.ports import Runtime
+
+BLOCKED = Result("failed", "Blocked", "a step that this one waits for failed")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step that ended; ``done`` of ``total`` steps have ended so far."""
+
+    step: Step
+    result: Result
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """How a sync ended: the failed steps by id, in plan order, blocked ones included."""
+
+    plan: Plan
+    failed: tuple[tuple[str, Result], ...]
+
+    @property
+    def ok(self) -> bool:
+        """True where every step was done."""
+        return not self.failed
+
+
+async def execute(plan: Plan, runtime: Runtime, report: Callable[[Progress], None]) -> SyncResult:
+    """Execute ``plan`` on ``runtime``; ``report`` is told of every step that ends.
+
+    Raises StopError where the runtime cannot go on; steps under way are cancelled then.
+    """
+    todo = steps(plan)
+    ended: dict[str, asyncio.Task[Result]] = {}
+    done = 0
+
+    async def run(step: Step) -> Result:
+        nonlocal done
+        before = [await ended[name] for name in step.after]
+        if all(result.status == "done" for result in before):
+            result = await runtime.apply(step.operation)
+        else:
+            result = BLOCKED
+        done += 1
+        report(Progress(step, result, done, len(todo)))
+        return result
+
+    async with asyncio.TaskGroup() as group:
+        for step in _topological(todo):
+            ended[step.id] = group.create_task(run(step))
+    results = [(step.id, ended[step.id].result()) for step in todo]
+    return SyncResult(plan, tuple((i, result) for i, result in results if result.status == "failed"))
+
+
+def _topological(todo: tuple[Step, ...]) -> list[Step]:
+    """Every step after those it waits for: a task is only awaited once it exists."""
+    by_id = {step.id: step for step in todo}
+    ordered: dict[str, Step] = {}
+    for first in todo:
+        stack = [first.id]
+        while stack:
+            step = by_id[stack[-1]]
+            missing = [name for name in step.after if name not in ordered]
+            if missing:
+                stack.extend(missing)
+            else:
+                ordered.setdefault(step.id, step)
+                stack.pop()
+    return list(ordered.values())
