@@ -12,7 +12,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
 
 demo: environment  ## serve gitops-example on this machine and push a change to it (ONCE=1: end by itself)
-	@$(BIN)/python scripts/demo.py
+	@$(BIN)/python -m scripts.demo
 
 test: environment  ## run the tests (ARGS='-k name' is handed to pytest)
 	$(BIN)/python -m pytest $(ARGS)
