@@ -14,13 +14,16 @@ from dataclasses import replace
 from placement.demand import Demand
 from placement.filters import LACKS_UNKNOWN, reject_server
 from placement.inventory import LoadedModel, Server, ServerReplica
-from placement.ledger import Ledger, NamespaceLedger, Need, ServerLedger, need_of
-from placement.placement import VerdictReason
+from placement.ledger import Ledger, NamespaceLedger, Need, Needs, ServerLedger
+from placement.placement import Verdict, VerdictReason
 from placement.verdicts import (
+    Distance,
     Nearness,
     Tally,
     describe,
     describe_partial,
+    distance,
+    name_miss,
     near_miss,
     nearness,
     replica_verdict,
@@ -35,7 +38,9 @@ class Census:
     """Explains demands against a ledger that no longer changes."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self._namespaces = {name: _NamespaceCensus(group) for name, group in ledger.namespaces.items()}
+        self._namespaces = {
+            name: _NamespaceCensus(group, ledger.needs) for name, group in ledger.namespaces.items()
+        }
 
     def explain(self, demand: Demand) -> str:
         """Why no server takes the demand."""
@@ -49,34 +54,48 @@ class Census:
 
 
 class _NamespaceCensus:
-    def __init__(self, namespace: NamespaceLedger) -> None:
+    def __init__(self, namespace: NamespaceLedger, needs: Needs) -> None:
         self._namespace = namespace
+        self._needs = needs
         self._classes: dict[Need, _ClassCensus] = {}
         self._sentences: dict[tuple[Need, str | None, int, int, int], str] = {}
         self._refusals = _refusals(namespace, pin=None)
         self._refusals_elsewhere = _refusals(namespace, pin="")
 
     def explain(self, demand: Demand) -> str:
-        need = need_of(demand)
-        if any(entry.version == demand.version for _, _, entry in self._namespace.entries(demand.model)):
-            return describe(demand, self._tally(demand, need))
+        need = self._needs.of(demand)
+        known = {
+            (server, position)
+            for server, position, entry in self._namespace.entries(demand.model)
+            if entry.version == demand.version
+        }
+        if known:
+            return describe(demand, self._tally(demand, need, known))
         key = (need, demand.server, demand.memory, demand.replicas, demand.min_replicas)
         if key not in self._sentences:
-            self._sentences[key] = describe(demand, self._tally(demand, need))
+            self._sentences[key] = describe(demand, self._tally(demand, need, known))
         return self._sentences[key]
 
-    def _tally(self, demand: Demand, need: Need) -> Tally:
+    def _tally(self, demand: Demand, need: Need, known: set[tuple[ServerLedger, int]]) -> Tally:
         if demand.server is not None:
             return self._tally_pinned(demand, self._namespace.by_name.get(demand.server))
         if not self._namespace.open:
             return Tally(self._refusals, {}, "")
         if need not in self._classes:
             self._classes[need] = _ClassCensus(need, self._namespace.open)
-        known = self._classes[need]
+        strangers = self._classes[need]
         servers = Counter(self._refusals)
         servers["NotEnoughReplicas"] += len(self._namespace.open)
-        nearest = _after(known.nearest(demand.replicas), demand)
-        return Tally(servers, self._count(demand, known), near_miss(server_verdicts(demand, nearest)))
+        replicas = strangers.count(demand.memory)
+        for server, position in known:
+            if server.is_open:
+                replicas[strangers.reason(server, position, demand.memory)] -= 1
+                replicas[_verdict_after(server, position, demand).reason] += 1
+        nearest = strangers.nearest(demand.replicas)
+        closest = None if known else strangers.closest(nearest, demand.memory)
+        if closest is None:
+            return Tally(servers, replicas, near_miss(server_verdicts(demand, _after(nearest, demand))))
+        return Tally(servers, replicas, name_miss(_verdict_after(nearest, closest, demand)))
 
     def _tally_pinned(self, demand: Demand, server: ServerLedger | None) -> Tally:
         servers = Counter(self._refusals_elsewhere)
@@ -88,19 +107,6 @@ class _NamespaceCensus:
         servers[elsewhere.reason] -= 1
         servers.update(own.servers)
         return Tally(servers, own.replicas, own.nearest)
-
-    def _count(self, demand: Demand, known: "_ClassCensus") -> _Counts:
-        counts = known.count(demand.memory)
-        asked = {
-            (server.name, position): server
-            for server, position, entry in self._namespace.entries(demand.model)
-            if entry.version == demand.version and server.is_open
-        }
-        for (_, position), server in asked.items():
-            replica = _replica_after(server, position, demand)
-            counts[known.reason(server, position, demand.memory)] -= 1
-            counts[replica_verdict(demand, server.name, replica).reason] += 1
-        return counts
 
 
 def _refusals(namespace: NamespaceLedger, pin: str | None) -> _Counts:
@@ -116,6 +122,7 @@ class _ClassCensus:
         self._need = need
         self._servers = servers
         self._nearest: dict[int, ServerLedger] = {}
+        self._closest: dict[ServerLedger, list[int]] = {}
         self._frees: dict[tuple[VerdictReason, VerdictReason], list[int]] = {}
         for server in servers:
             for position, free in enumerate(server.free):
@@ -144,6 +151,18 @@ class _ClassCensus:
             self._nearest[count] = min(self._servers, key=lambda server: self._nearness(server, count))
         return self._nearest[count]
 
+    def closest(self, server: ServerLedger, memory: int) -> int | None:
+        """The position that comes closest among those that reject ``memory`` bytes, if any does."""
+        if server not in self._closest:
+            self._closest[server] = sorted(range(len(server.free)), key=lambda p: self._distance(server, p))
+        order = self._closest[server]
+        return next((p for p in order if self.reason(server, p, memory) != "Accepted"), None)
+
+    def _distance(self, server: ServerLedger, position: int) -> Distance:
+        standing = server.standing(self._need, position)
+        free = server.free[position] if standing.capable else None
+        return distance(free, standing.lacking, server.replicas[position].index)
+
     def _nearness(self, server: ServerLedger, count: int) -> Nearness:
         standings = [server.standing(self._need, position) for position in range(len(server.replicas))]
         frees = [free for free, standing in zip(server.free, standings, strict=True) if standing.capable]
@@ -158,6 +177,10 @@ def _after(server: ServerLedger, demand: Demand, placed: Sequence[int] = ()) -> 
         for position in range(len(server.replicas))
     )
     return replace(server.server, replicas=tuple(replicas))
+
+
+def _verdict_after(server: ServerLedger, position: int, demand: Demand) -> Verdict:
+    return replica_verdict(demand, server.name, _replica_after(server, position, demand))
 
 
 def _replica_after(

@@ -12,23 +12,30 @@ caller that wants to credit it takes it out of the inventory first. Sentences ar
 decided, so they tell what is free after the plan.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import chain
+from typing import NamedTuple
 
 from placement.census import Census
 from placement.demand import Demand
 from placement.filters import is_holding, reject_server
 from placement.inventory import Inventory
-from placement.ledger import Ledger, NamespaceLedger, Need, ServerLedger, Trace, need_of
+from placement.ledger import Ledger, NamespaceLedger, Need, ServerLedger, Trace
 from placement.placement import Assignment, Outcome, Placement
 
 
-@dataclass(frozen=True)
-class _Decision:
+class _Decision(NamedTuple):
     demand: Demand
     outcome: Outcome
     server: ServerLedger | None = None
     positions: tuple[int, ...] = ()
+
+
+class _Found(NamedTuple):
+    server: ServerLedger
+    suitable: list[int]
+    held: AbstractSet[int]
 
 
 def place(demands: Sequence[Demand], inventory: Inventory) -> Placement:
@@ -37,9 +44,7 @@ def place(demands: Sequence[Demand], inventory: Inventory) -> Placement:
     The answer depends on what the inputs say, not on their order, and neither is changed.
     """
     ledger = Ledger(inventory)
-    decisions = [
-        _decide(demand, ledger.namespaces.get(demand.namespace)) for demand in _in_order(demands, ledger)
-    ]
+    decisions = [_decide(demand, ledger) for demand in _in_order(demands, ledger)]
     census = Census(ledger)
     return Placement(tuple(_conclude(decision, census) for decision in decisions))
 
@@ -47,68 +52,63 @@ def place(demands: Sequence[Demand], inventory: Inventory) -> Placement:
 def _in_order(demands: Sequence[Demand], ledger: Ledger) -> list[Demand]:
     def rank(demand: Demand) -> tuple[bool, str, str, str]:
         namespace = ledger.namespaces.get(demand.namespace)
-        entries = namespace.entries(demand.model) if namespace else ()
-        served = any(is_holding(entry) for _, _, entry in entries)
-        return not served, demand.namespace, demand.model, demand.version
+        waiting = namespace is None or not namespace.serves(demand.model)
+        return waiting, demand.namespace, demand.model, demand.version
 
     return sorted(demands, key=rank)
 
 
-def _decide(demand: Demand, namespace: NamespaceLedger | None) -> _Decision:
+def _decide(demand: Demand, ledger: Ledger) -> _Decision:
+    namespace = ledger.namespaces.get(demand.namespace)
     if namespace is None:
         return _Decision(demand, "ScheduleFailed")
-    search = _Search(demand, namespace)
+    search = _Search(demand, ledger.needs.of(demand), namespace)
     if demand.replicas == 0:
         return _Decision(demand, "ScaledDown" if search.matching() else "ScheduleFailed")
-    for least in (demand.replicas, demand.min_replicas):
-        found = search.first_with(least) if least > 0 else None
-        if found:
-            return _take(demand, *found)
-    return _Decision(demand, "ScheduleFailed")
+    found = search.first_with(demand.replicas)
+    if not found and demand.min_replicas:
+        found = search.first_with(demand.min_replicas)
+    return _take(demand, found) if found else _Decision(demand, "ScheduleFailed")
 
 
-def _take(demand: Demand, trace: Trace, suitable: Sequence[int]) -> _Decision:
-    chosen = suitable[: demand.replicas]
-    trace.server.charge([position for position in chosen if position not in trace.held], demand.memory)
+def _take(demand: Demand, found: _Found) -> _Decision:
+    chosen = found.suitable[: demand.replicas]
+    found.server.charge([position for position in chosen if position not in found.held], demand.memory)
     outcome: Outcome = "Scheduled" if len(chosen) == demand.replicas else "PartiallyScheduled"
-    return _Decision(demand, outcome, trace.server, tuple(sorted(chosen)))
+    return _Decision(demand, outcome, found.server, tuple(sorted(chosen)))
 
 
 class _Search:
     """The servers that one demand may go to, in the order in which they are tried."""
 
-    def __init__(self, demand: Demand, namespace: NamespaceLedger) -> None:
+    def __init__(self, demand: Demand, need: Need, namespace: NamespaceLedger) -> None:
         self._demand = demand
+        self._need = need
         self._namespace = namespace
-        self._need: Need = need_of(demand)
         self._traces = _traces(demand, namespace)
-        self._preferred = sorted(
-            (trace for trace in self._traces.values() if trace.preferred),
-            key=lambda trace: (-len(trace.held), -trace.kin, trace.server.name),
-        )
+        self._preferred = _preferred(self._traces)
 
     def matching(self) -> bool:
         """True where a server could serve the model if it had room."""
         return any(self._may_use(server) and server.offers(self._need) for server in self._namespace.servers)
 
-    def first_with(self, least: int) -> tuple[Trace, list[int]] | None:
+    def first_with(self, least: int) -> _Found | None:
         """The first server with ``least`` suitable replicas, and all its suitable replicas."""
-        for trace in self._candidates(least):
-            suitable = trace.server.suitable(self._need, self._demand.memory, trace.held, trace.failed)
+        for server in self._candidates(least):
+            trace = self._traces.get(server)
+            suitable = server.suitable(self._need, self._demand.memory, trace)
             if len(suitable) >= least:
-                return trace, suitable
+                return _Found(server, suitable, trace.held if trace else frozenset())
         return None
 
-    def _candidates(self, least: int) -> Iterator[Trace]:
-        for trace in self._preferred:
-            if self._may_use(trace.server):
-                yield trace
-        for server in self._others(least):
-            trace = self._traces.get(server.name) or Trace(server)
-            if not trace.preferred:
-                yield trace
+    def _candidates(self, least: int) -> Iterator[ServerLedger]:
+        if not self._preferred:
+            return self._by_name(least)
+        preferred = (server for server in self._preferred if self._may_use(server))
+        others = (server for server in self._by_name(least) if server not in self._preferred)
+        return chain(preferred, others)
 
-    def _others(self, least: int) -> Iterator[ServerLedger]:
+    def _by_name(self, least: int) -> Iterator[ServerLedger]:
         pin = self._demand.server
         if pin is None:
             return self._namespace.fitting(self._need, least, self._demand.memory)
@@ -121,10 +121,10 @@ class _Search:
         return reject_server(self._demand, server.server) is None
 
 
-def _traces(demand: Demand, namespace: NamespaceLedger) -> dict[str, Trace]:
-    traces: dict[str, Trace] = {}
+def _traces(demand: Demand, namespace: NamespaceLedger) -> dict[ServerLedger, Trace]:
+    traces: dict[ServerLedger, Trace] = {}
     for server, position, entry in namespace.entries(demand.model):
-        trace = traces.setdefault(server.name, Trace(server))
+        trace = traces.setdefault(server, Trace())
         if entry.version != demand.version:
             trace.kin += is_holding(entry)
         elif is_holding(entry):
@@ -132,6 +132,12 @@ def _traces(demand: Demand, namespace: NamespaceLedger) -> dict[str, Trace]:
         elif entry.state == "LoadFailed":
             trace.failed.add(position)
     return traces
+
+
+def _preferred(traces: Mapping[ServerLedger, Trace]) -> list[ServerLedger]:
+    """Servers that serve the model: by replicas of this version, of other versions, then by name."""
+    serving = [server for server, trace in traces.items() if trace.held or trace.kin]
+    return sorted(serving, key=lambda server: (-len(traces[server].held), -traces[server].kin, server.name))
 
 
 def _conclude(decision: _Decision, census: Census) -> Assignment:

@@ -7,27 +7,23 @@ which is what makes the bounds of :meth:`NamespaceLedger.fitting` safe to keep.
 """
 
 from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
 from placement.demand import Demand
-from placement.filters import lacking, reject_replica, reject_server, required_capabilities
+from placement.filters import is_holding, lacking, reject_replica, reject_server, required_capabilities
 from placement.inventory import Inventory, LoadedModel, ReplicaState, Server, ServerReplica
 from placement.placement import VerdictReason
 
 
-class Need(NamedTuple):
-    """A requirement class: everything but memory that a replica is asked for."""
+@dataclass(frozen=True, eq=False)
+class Need:
+    """A requirement class: everything but memory that a replica is asked for. There is one object per
+    class in a ledger (:class:`Needs`), so identity is equality and lookups hash no strings."""
 
     capabilities: tuple[str, ...]
     explainer: bool
-
-
-def need_of(demand: Demand) -> Need:
-    """The requirement class of a demand."""
-    return Need(required_capabilities(demand), demand.explainer)
 
 
 class Standing(NamedTuple):
@@ -56,6 +52,24 @@ def _ask(need: Need, state: ReplicaState, capabilities: tuple[str, ...]) -> Stan
     return Standing(roomy.reason if roomy else "Accepted", full.reason, keeps, lacking(full.numbers))
 
 
+class Needs:
+    """The requirement classes of demands; each spelling is read once."""
+
+    def __init__(self) -> None:
+        self._by_spelling: dict[tuple[tuple[str, ...], bool], Need] = {}
+        self._by_meaning: dict[tuple[tuple[str, ...], bool], Need] = {}
+
+    def of(self, demand: Demand) -> Need:
+        """The class of ``demand``."""
+        spelling = demand.requirements, demand.explainer
+        need = self._by_spelling.get(spelling)
+        if need is None:
+            meaning = required_capabilities(demand), demand.explainer
+            need = self._by_meaning.setdefault(meaning, Need(*meaning))
+            self._by_spelling[spelling] = need
+        return need
+
+
 class Standings:
     """The answers that were given so far, by class and kind of replica."""
 
@@ -70,6 +84,16 @@ class Standings:
         return self._known[key]
 
 
+@dataclass
+class Trace:
+    """What one server has of one model version: positions of holders, of failed loads, and how many
+    replicas hold another version of the model."""
+
+    held: set[int] = field(default_factory=set)
+    failed: set[int] = field(default_factory=set)
+    kin: int = 0
+
+
 class ServerLedger:
     """One server: bytes free per replica as the run goes on. Replicas are known by their position in
     index order."""
@@ -82,7 +106,7 @@ class ServerLedger:
         self.used = [replica.used for replica in self.replicas]
         self._standings = standings
         self._takers: dict[Need, tuple[int, ...]] = {}
-        self._frees: dict[Need, list[int]] = {}
+        self._ranked: dict[Need, list[tuple[int, int]]] = {}
 
     @cached_property
     def is_open(self) -> bool:
@@ -107,23 +131,29 @@ class ServerLedger:
             )
         return self._takers[need]
 
+    def ranked(self, need: Need) -> list[tuple[int, int]]:
+        """The takers as (−bytes free, position): most free first, then lowest index."""
+        ranked = self._ranked.get(need)
+        if ranked is None:
+            free = self.free
+            ranked = self._ranked[need] = sorted(
+                [(-free[position], position) for position in self.takers(need)]
+            )
+        return ranked
+
     def nth_free(self, need: Need, count: int) -> int:
         """Bytes free on the taker with the ``count``-th most of them; −1 where takers are fewer."""
-        if need not in self._frees:
-            self._frees[need] = sorted((self.free[position] for position in self.takers(need)), reverse=True)
-        frees = self._frees[need]
-        return frees[count - 1] if count <= len(frees) else -1
+        ranked = self.ranked(need)
+        return -ranked[count - 1][0] if count <= len(ranked) else -1
 
-    def suitable(
-        self, need: Need, memory: int, held: AbstractSet[int], failed: AbstractSet[int]
-    ) -> list[int]:
+    def suitable(self, need: Need, memory: int, trace: Trace | None) -> list[int]:
         """Positions that can have the version: holders first, then most free, then lowest index."""
-        keeps = [p for p in held if p not in failed and self.standing(need, p).keeps]
-        takes = [p for p in self.takers(need) if self.free[p] >= memory and p not in held and p not in failed]
-        return sorted(keeps, key=self._most_free) + sorted(takes, key=self._most_free)
-
-    def _most_free(self, position: int) -> tuple[int, int]:
-        return -self.free[position], position
+        takes = [position for negative, position in self.ranked(need) if memory <= -negative]
+        if trace is None:
+            return takes
+        keeps = [p for p in trace.held - trace.failed if self.standing(need, p).keeps]
+        keeps.sort(key=lambda p: (-self.free[p], p))
+        return keeps + [p for p in takes if p not in trace.held and p not in trace.failed]
 
     def charge(self, positions: Sequence[int], memory: int) -> None:
         """Take ``memory`` bytes from each of the positions."""
@@ -131,23 +161,7 @@ class ServerLedger:
             for position in positions:
                 self.free[position] -= memory
                 self.used[position] += memory
-            self._frees.clear()
-
-
-@dataclass
-class Trace:
-    """What one server has of one model version: positions of holders, of failed loads, and how many
-    replicas hold another version of the model."""
-
-    server: ServerLedger
-    held: set[int] = field(default_factory=set)
-    failed: set[int] = field(default_factory=set)
-    kin: int = 0
-
-    @property
-    def preferred(self) -> bool:
-        """True where the model is served by this server, in whatever version."""
-        return bool(self.held) or self.kin > 0
+            self._ranked.clear()
 
 
 class NamespaceLedger:
@@ -159,8 +173,7 @@ class NamespaceLedger:
         self.open = [server for server in self.servers if server.is_open]
         self.by_name = {server.name: server for server in self.servers}
         self._entries = self._index()
-        self._bounds: dict[tuple[Need, int], list[int]] = {}
-        self._ceilings: dict[tuple[Need, int], int] = {}
+        self._shelves: dict[tuple[Need, int], _Shelf] = {}
 
     def _index(self) -> dict[str, list[tuple[ServerLedger, int, LoadedModel]]]:
         entries: dict[str, list[tuple[ServerLedger, int, LoadedModel]]] = {}
@@ -169,6 +182,10 @@ class NamespaceLedger:
                 for entry in replica.loaded:
                     entries.setdefault(entry.model, []).append((server, position, entry))
         return entries
+
+    def serves(self, model: str) -> bool:
+        """True where some server has the model, in whatever version."""
+        return any(is_holding(entry) for _, _, entry in self.entries(model))
 
     def entries(self, model: str) -> Sequence[tuple[ServerLedger, int, LoadedModel]]:
         """Every entry of the model in the inventory, by server name and position."""
@@ -180,25 +197,36 @@ class NamespaceLedger:
         Bounds are what was free when last looked: never too low, as memory only shrinks, so a server
         below its bound needs no second look and a class that found nothing fails at once for more.
         """
-        key = (need, count)
-        if memory > self._ceilings.get(key, memory):
+        if (need, count) not in self._shelves:
+            able = [server for server in self.open if len(server.takers(need)) >= count]
+            self._shelves[need, count] = _Shelf(able, [server.nth_free(need, count) for server in able])
+        shelf = self._shelves[need, count]
+        if shelf.ceiling is not None and memory > shelf.ceiling:
             return
-        bounds = self._bounds.get(key)
-        if bounds is None:
-            bounds = self._bounds[key] = [server.nth_free(need, count) for server in self.open]
-        for place, bound in enumerate(bounds):
+        for place, bound in enumerate(shelf.bounds):
             if bound >= memory:
-                server = self.open[place]
-                bounds[place] = server.nth_free(need, count)
-                if bounds[place] >= memory:
+                server = shelf.servers[place]
+                shelf.bounds[place] = server.nth_free(need, count)
+                if shelf.bounds[place] >= memory:
                     yield server
-        self._ceilings[key] = max(bounds, default=-1)
+        shelf.ceiling = max(shelf.bounds, default=-1)
+
+
+@dataclass
+class _Shelf:
+    """Servers with enough takers for a class and a count, and an upper bound of each one's
+    ``nth_free``; ``ceiling`` bounds them all once a search went through to the end."""
+
+    servers: list[ServerLedger]
+    bounds: list[int]
+    ceiling: int | None = None
 
 
 class Ledger:
     """All namespaces of an inventory."""
 
     def __init__(self, inventory: Inventory) -> None:
+        self.needs = Needs()
         standings = Standings()
         servers: dict[str, list[Server]] = {}
         for server in inventory.servers:

@@ -115,14 +115,26 @@ def near_miss(answers: Sequence[Verdict]) -> str:
     rejected = [answer for answer in replicas if not answer.accepted]
     if not rejected:
         return f"{server.server}: {server.message}"
-    closest = min(rejected, key=_distance)
-    return f"{closest.server}/{closest.index}: {closest.message}"
+    return name_miss(min(rejected, key=_distance))
 
 
-def _distance(answer: Verdict) -> tuple[bool, int, int]:
-    capable = _is_capable(answer)
-    far = -int(answer.numbers["free"]) if capable else lacking(answer.numbers)
-    return not capable, far, answer.index or 0
+def name_miss(rejected: Verdict) -> str:
+    """``server/index: what is in the way``."""
+    return f"{rejected.server}/{rejected.index}: {rejected.message}"
+
+
+Distance = tuple[bool, int, int]
+
+
+def distance(free: int | None, missing: int, index: int) -> Distance:
+    """Sort key of a rejected replica; the least is the closest: most free memory among those that have
+    the capabilities (``free`` is None for the others), then fewest capabilities ``missing``, then index."""
+    return free is None, missing if free is None else -free, index
+
+
+def _distance(answer: Verdict) -> Distance:
+    free = int(answer.numbers["free"]) if _is_capable(answer) else None
+    return distance(free, lacking(answer.numbers), answer.index or 0)
 
 
 def tally(demand: Demand, found: Sequence[Verdict]) -> Tally:
