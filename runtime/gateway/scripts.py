@@ -1,0 +1,67 @@
+"""The two Lua scripts that run inside Envoy. They move names between headers, path and message.
+
+``NAME_FROM_PATH`` runs on the listener, ``NAME_ON_THE_WIRE`` on every cluster, after the candidate
+was chosen. Everything else (who answers, by what share) is configuration.
+"""
+
+from typing import Final
+
+MODEL_HEADER: Final = "seldon-model"
+WIRE_HEADER: Final = "seldon-internal-model"
+"""Set by the chosen candidate, read by :data:`NAME_ON_THE_WIRE`; a caller's own value is overwritten."""
+
+NAME_FROM_PATH: Final = f"""\
+-- A request without the header is routed by its path; the header wins where both are there.
+function envoy_on_request(request)
+  local headers = request:headers()
+  if headers:get("{MODEL_HEADER}") ~= nil then return end
+  local name = string.match(headers:get(":path"), "^/v2/models/([^/?]+)")
+  if name ~= nil then headers:add("{MODEL_HEADER}", name) end
+end
+"""
+
+NAME_ON_THE_WIRE: Final = f"""\
+-- The server knows the model by another name than the caller: path and message are made to say it.
+local UNARY = "^/inference%.GRPCInferenceService/Model"
+local FRAME = 5 -- bytes before a gRPC message: compression flag, length
+
+local function refuse(request, code, message)
+  request:respond({{[":status"] = "200", ["content-type"] = "application/grpc",
+                   ["grpc-status"] = code, ["grpc-message"] = message}})
+end
+
+local function u32(n)
+  return string.char(math.floor(n / 16777216) % 256, math.floor(n / 65536) % 256,
+                     math.floor(n / 256) % 256, n % 256)
+end
+
+local function varint(n) -- names are shorter than 2^14
+  if n < 128 then return string.char(n) end
+  return string.char(n % 128 + 128, math.floor(n / 128))
+end
+
+-- The last occurrence of a scalar protobuf field counts, so the name (field 1 of every message that
+-- gets here) is appended and nothing of the caller's message is parsed.
+local function rename(request, model)
+  local body = request:body()
+  local bytes = body ~= nil and body:getBytes(0, body:length()) or ""
+  if #bytes < FRAME then return refuse(request, "3", "a unary call carries one message") end
+  local flag, a, b, c, d = string.byte(bytes, 1, FRAME)
+  local length = ((a * 256 + b) * 256 + c) * 256 + d
+  if flag ~= 0 then return refuse(request, "12", "compressed messages are not supported here") end
+  if length ~= #bytes - FRAME then
+    return refuse(request, "3", "a unary call carries one whole message")
+  end
+  local name = "\\10" .. varint(#model) .. model
+  body:setBytes("\\0" .. u32(length + #name) .. string.sub(bytes, FRAME + 1) .. name)
+end
+
+function envoy_on_request(request)
+  local headers = request:headers()
+  local model, path = headers:get("{WIRE_HEADER}"), headers:get(":path")
+  if model == nil then return end
+  if string.find(path, UNARY) then return rename(request, model) end
+  local rest = string.match(path, "^/v2/models/[^/?]+(.*)$")
+  if rest ~= nil then headers:replace(":path", "/v2/models/" .. model .. rest) end
+end
+"""

@@ -1,0 +1,105 @@
+"""From one table to the next, in the order that loses no request.
+
+Clusters are added and awaited until Envoy has them warm, then routes are switched and awaited; the
+clusters that no route uses any more stay for a drain time and go with a later write. Where Envoy does
+not run nobody waits: it will start with what the files say.
+"""
+
+import asyncio
+from typing import Final
+
+from runtime.gateway.admin import Admin, Sight
+from runtime.gateway.files import ConfigFile, to_text
+from runtime.gateway.rendering import Rendered
+from runtime.gateway.tables import Tables
+from schemas.errors import TransientError
+
+_STEP_SECONDS: Final = 30.0  # 10,000 routes take about one
+
+
+class Steps:
+    """Takes Envoy from table to table, one at a time. ``drain`` is in seconds."""
+
+    def __init__(self, tables: Tables, admin: Admin, drain: float) -> None:
+        self._tables = tables
+        self._admin = admin
+        self._drain = drain
+        self._clusters = {each["name"]: to_text(each) for each in tables.clusters.decoded()}
+        self._unused: dict[str, float] = {}  # name → when it may go, by the clock of the event loop
+
+    async def take(self, rendered: Rendered) -> None:
+        """Write ``rendered`` and wait, step by step, until a running Envoy goes by it.
+
+        TransientError ``GatewayRefused`` with Envoy's reason (the table before stays in force) or
+        ``GatewayNotReady``.
+        """
+        clusters = self._still_needed() | rendered.clusters
+        await self._step(self._tables.clusters, _listed(clusters))
+        self._clusters = clusters
+        for namespace, routes in rendered.routes.items():
+            await self._step(self._tables.routes_of(namespace), routes)
+        await self._step(self._tables.listeners, rendered.listeners)
+        self._tables.drop_routes_except(frozenset(rendered.routes))
+        self._retire(frozenset(rendered.clusters))
+
+    def next_removal(self) -> float | None:
+        """When the next unused cluster may go, by the clock of the event loop."""
+        return min(self._unused.values(), default=None)
+
+    async def confirm(self, seconds: float) -> bool:
+        """Wait until a running Envoy goes by every file; False where it does not after ``seconds``.
+
+        TransientError where it refused one.
+        """
+        async for sight in self._admin.sights(seconds):
+            if sight is not None and self._followed(sight):
+                return True
+        return False
+
+    def _followed(self, sight: Sight) -> bool:
+        behind = [file for file in self._tables.files() if sight.version(file.subject) != str(file.version)]
+        for file in behind:
+            if sight.refused(file.subject):
+                raise self._refused(file)
+        return not behind and not sight.warming
+
+    def _still_needed(self) -> dict[str, str]:
+        now = asyncio.get_running_loop().time()
+        return {name: text for name, text in self._clusters.items() if self._unused.get(name, now + 1) > now}
+
+    def _retire(self, used: frozenset[str]) -> None:
+        due = asyncio.get_running_loop().time() + self._drain
+        self._unused = {name: self._unused.get(name, due) for name in self._clusters if name not in used}
+
+    async def _step(self, file: ConfigFile, resources: str) -> None:
+        if file.resources == resources:
+            return
+        before, kept = await self._admin.look(), file.resources
+        await asyncio.to_thread(file.write, self._tables.next_version(), resources)
+        if before is None or not before.follows(file.subject):
+            return
+        if not await self._accepted(file, before.refused(file.subject)):
+            error = self._refused(file)
+            file.write(self._tables.next_version(), kept)  # a restarted Envoy must not start with it
+            raise error
+
+    async def _accepted(self, file: ConfigFile, refused_before: int) -> bool:
+        """Wait until Envoy goes by ``file`` (or is gone), False where it refused it."""
+        async for sight in self._admin.sights(_STEP_SECONDS):
+            if sight is None or (sight.version(file.subject) == str(file.version) and not sight.warming):
+                return True
+            if sight.refused(file.subject) > refused_before:
+                return False
+        raise TransientError(
+            "GatewayNotReady", f"Envoy took no notice of {file.path.name} for {_STEP_SECONDS:.0f} s"
+        )
+
+    def _refused(self, file: ConfigFile) -> TransientError:
+        reason = self._admin.last_refusal() or "its log does not say why"
+        return TransientError(
+            "GatewayRefused", f"Envoy refused {file.path.name}: {reason}", "the routes before stay in force"
+        )
+
+
+def _listed(clusters: dict[str, str]) -> str:
+    return f"[{','.join(clusters[name] for name in sorted(clusters))}]"

@@ -1,0 +1,68 @@
+"""The tables in the gateway's folder: clusters, listeners, and routes by namespace.
+
+They are found as the last writer left them, so a new controller goes on where the old one was
+killed, and with a version that was never used before.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from runtime.gateway.files import ConfigFile
+
+_EMPTY: Final = "[]"
+
+
+class Tables:
+    """The files below ``folder``. ``version`` is the highest that any of them has had."""
+
+    def __init__(self, folder: Path) -> None:
+        self._routes = folder / "routes"
+        self.clusters = ConfigFile(folder / "clusters.json", "cluster_manager.cds")
+        self.listeners = ConfigFile(folder / "listeners.json", "listener_manager.lds")
+        found = sorted(path.stem for path in self._routes.glob("*.json"))
+        self.routes = {namespace: self._routes_file(namespace) for namespace in found}
+        self.version = max(file.version for file in self.files())
+
+    def files(self) -> list[ConfigFile]:
+        """Every table, those that others refer to first."""
+        return [self.clusters, *self.routes.values(), self.listeners]
+
+    def next_version(self) -> int:
+        """A version that no table has had."""
+        self.version += 1
+        return self.version
+
+    def ensure(self) -> None:
+        """Write empty tables where there are none that Envoy could start with; valid ones stay."""
+        self._routes.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self.clusters.resources:
+            self.clusters.write(self.next_version(), _EMPTY)
+        readable = {name for name, file in self.routes.items() if file.resources}
+        if not self.listeners.resources or not readable.issuperset(self.ports()):
+            self.listeners.write(self.next_version(), _EMPTY)
+
+    def ports(self) -> dict[str, int]:
+        """The port of every namespace that the listeners' table holds."""
+        return {
+            each["name"].rpartition("-")[0]: each["address"]["socket_address"]["port_value"]
+            for each in self.listeners.decoded()
+        }
+
+    def routes_path(self, namespace: str) -> Path:
+        """Where the routes of ``namespace`` are; the namespace was checked to be a plain name."""
+        return self._routes / f"{namespace}.json"
+
+    def routes_of(self, namespace: str) -> ConfigFile:
+        """The routes' file of ``namespace``, which need not exist yet."""
+        if namespace not in self.routes:
+            self._routes.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.routes[namespace] = self._routes_file(namespace)
+        return self.routes[namespace]
+
+    def drop_routes_except(self, namespaces: frozenset[str]) -> None:
+        """Remove the routes of every other namespace."""
+        for namespace in sorted(set(self.routes) - namespaces):
+            self.routes.pop(namespace).path.unlink(missing_ok=True)
+
+    def _routes_file(self, namespace: str) -> ConfigFile:
+        return ConfigFile(self.routes_path(namespace), f"http.{namespace}.rds.{namespace}")
