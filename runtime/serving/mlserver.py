@@ -22,6 +22,7 @@ from schemas.errors import InputError
 from schemas.specs import ModelSpec
 from schemas.template import ServerTemplate
 
+_START = Path(__file__).with_name("mlserver_start.py")
 _GRPC_LIMIT = 1048576000  # bytes; the reference's. gRPC's own default is 4 MiB
 _GRPC_LIMIT_VARIABLE = "MLSERVER_GRPC_MAX_MESSAGE_LENGTH"
 _PASSED = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ")
@@ -72,7 +73,8 @@ class MLServerProgram:
         settings = json.dumps(_settings(endpoint, template), indent=2, sort_keys=True)
         (folder / "settings.json").write_text(settings, encoding="utf-8")
         python = self._environments.python(self._recipe)
-        argv = (str(python), str(python.with_name("mlserver")), "start", str(folder))
+        # -P: the script's own folder must not become a place that models import from
+        argv = (str(python), "-P", str(_START), "start", str(folder))
         return Command(argv, _environment(python.parent, template), folder)
 
     def connect(self, endpoint: Endpoint) -> InferenceServer:

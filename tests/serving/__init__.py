@@ -1,0 +1,1 @@
+"""The serving room: inference servers, their environments, model repositories, artifacts."""
