@@ -21,10 +21,8 @@ from reconciler.desired import Desired
 from reconciler.history import History
 from reconciler.plan import Plan
 from reconciler.planner import Explanation, Policy, basis_digest, explain, plan
-from reconciler.source.git import GitSource, Snapshot, redacted
-from reconciler.source.readings import Readings
-from reconciler.source.watch import watch
-from reconciler.status import ApplicationSource, ApplicationStatus, Condition, application_status
+from reconciler.source.application import DeclaredApplication, GitApplication, Source
+from reconciler.status import ApplicationStatus, Condition, application_status
 from reconciler.sync import Progress, execute
 from runtime.ports import Runtime
 from runtime.state import LiveState
@@ -38,11 +36,8 @@ log = structlog.get_logger(__name__)
 class _Application:
     """One application's source and what was last seen of it."""
 
-    config: ApplicationConfig
-    source: GitSource
-    readings: Readings
+    source: Source
     policy: Policy
-    snapshot: Snapshot | None = None
     desired: Desired | None = None
     plan: Plan | None = None
     error: Condition | None = None
@@ -51,7 +46,8 @@ class _Application:
 class Controller:
     """Keeps applications on ``runtime`` as their sources say.
 
-    ``policy`` makes the planning policy of an application. All methods belong to one event loop.
+    ``policy`` makes the planning policy of an application; ``declared`` is what the configuration itself
+    declares, None where it has no say. All methods belong to one event loop.
     """
 
     def __init__(
@@ -61,19 +57,15 @@ class Controller:
         policy: Callable[[ApplicationConfig], Policy],
         history: History,
         mirrors: Path,
+        declared: Sequence[Resource] | None = None,
     ) -> None:
         self._runtime = runtime
         self._history = history
-        self._apps = {
-            config.name: _Application(
-                config,
-                GitSource(config.repository, config.revision, config.path, mirrors / config.name),
-                Readings(config.name, config.namespace),
-                policy(config),
-            )
-            for config in applications
-        }
-        self._state = State({c.name: ApplicationState(auto=c.auto) for c in applications})
+        sources: list[Source] = [GitApplication(config, mirrors) for config in applications]
+        if declared is not None:
+            sources.append(DeclaredApplication(declared))
+        self._apps = {s.config.name: _Application(s, policy(s.config)) for s in sources}
+        self._state = State({s.config.name: ApplicationState(auto=s.config.auto) for s in sources})
         self._events: asyncio.Queue[controller.Event] = asyncio.Queue()
         self._live = LiveState()
         self._tasks: asyncio.TaskGroup | None = None
@@ -93,7 +85,7 @@ class Controller:
 
     def hint(self, application: str) -> None:
         """Say that the source of ``application`` may have moved."""
-        self._events.put_nowait(controller.SourceHint(self._app(application).config.name))
+        self._events.put_nowait(controller.SourceHint(self._app(application).source.config.name))
 
     @property
     def ready(self) -> bool:
@@ -107,15 +99,8 @@ class Controller:
     def application(self, name: str) -> ApplicationStatus:
         """The status of one application. Raises InputError ``ApplicationNotFound``."""
         app = self._app(name)
-        source = ApplicationSource(
-            name,
-            redacted(app.config.repository),
-            app.config.revision,
-            app.config.path,
-            app.config.namespace,
-        )
         last = next(iter(self._history.syncs(name, limit=1)), None)
-        return application_status(source, app.desired, self._live, app.plan, app.error, last)
+        return application_status(app.source.shown, app.desired, self._live, app.plan, app.error, last)
 
     async def plan(self, name: str) -> Plan:
         """A plan of what Git and the world say now; the same function that the sync executes.
@@ -123,14 +108,14 @@ class Controller:
         Raises InputError or TransientError where the source cannot be read.
         """
         app = self._app(name)
-        desired = await asyncio.to_thread(self._read, app)
+        desired = await asyncio.to_thread(app.source.read)
         live = await self._observe()
         return await asyncio.to_thread(plan, desired, live, app.policy, "Asked")
 
     async def explain(self, name: str, model: ResourceKey) -> Explanation:
         """Why a model is where it is, or is not. Raises InputError ``ResourceNotFound``."""
         app = self._app(name)
-        desired = await asyncio.to_thread(self._read, app)
+        desired = await asyncio.to_thread(app.source.read)
         live = await self._observe()
         return await asyncio.to_thread(explain, desired, live, app.policy, model)
 
@@ -177,28 +162,21 @@ class Controller:
         """Read the source; what cannot be read keeps what was read last, and says why."""
         revision = None
         try:
-            app.desired = await asyncio.to_thread(self._read, app)
+            app.desired = await asyncio.to_thread(app.source.read)
             app.error = None
             revision = app.desired.revision
         except MoorageError as error:
             if app.error is None or app.error.reason != error.reason:
-                log.warning("source cannot be read", application=app.config.name, error=str(error))
+                log.warning("source cannot be read", application=app.source.config.name, error=str(error))
             app.error = Condition(error.reason, error.message)
-        self._events.put_nowait(controller.Looked(app.config.name, number, revision))
-
-    def _read(self, app: _Application) -> Desired:
-        app.source.fetch()
-        snapshot = app.source.snapshot(app.snapshot)
-        desired = app.readings.desired(snapshot, app.source.blob)
-        app.snapshot = snapshot
-        return desired
+        self._events.put_nowait(controller.Looked(app.source.config.name, number, revision))
 
     async def _observe(self) -> LiveState:
         self._live = await self._runtime.observe()
         return self._live
 
     async def _make_plan(self, app: _Application, revision: str, world: int) -> None:
-        name = app.config.name
+        name = app.source.config.name
         desired = app.desired
         if desired is None or desired.revision != revision:
             self._events.put_nowait(controller.Stale(name))
@@ -214,14 +192,14 @@ class Controller:
 
     def _reason(self, app: _Application) -> str:
         """Why a plan is made: a new revision, a failed sync before it, or a world that moved."""
-        last = next(iter(self._history.syncs(app.config.name, limit=1)), None)
+        last = next(iter(self._history.syncs(app.source.config.name, limit=1)), None)
         assert app.desired is not None
         if last is None or last.revision != app.desired.revision:
             return "NewRevision"
         return "LastSyncFailed" if last.phase == "Failed" else "LiveStateChanged"
 
     async def _execute(self, app: _Application) -> None:
-        name, todo, desired, snapshot = app.config.name, app.plan, app.desired, app.snapshot
+        name, todo, desired = app.source.config.name, app.plan, app.desired
         assert todo is not None
         assert desired is not None
         live = await self._observe()
@@ -230,7 +208,7 @@ class Controller:
             log.info("plan dropped: what it was made from changed", application=name)
             self._events.put_nowait(controller.Stale(name))
             return
-        author, message = (snapshot.author, snapshot.message) if snapshot else ("", "")
+        author, message = app.source.commit
         sync = self._history.begin(todo, author, message, _now())
         log.info("sync started", application=name, revision=todo.revision[:7], reason=todo.reason)
         result = await execute(todo, self._runtime, _report(name))
@@ -249,8 +227,8 @@ class Controller:
             self._events.put_nowait(controller.WorldHint())
 
     async def _watch_source(self, app: _Application) -> None:
-        async for _ in watch(app.source, app.config.interval):
-            self._events.put_nowait(controller.SourceHint(app.config.name))
+        async for _ in app.source.hints():
+            self._events.put_nowait(controller.SourceHint(app.source.config.name))
 
 
 def _report(application: str) -> Callable[[Progress], None]:

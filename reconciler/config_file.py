@@ -1,0 +1,226 @@
+"""The configuration file: YAML to a :class:`~reconciler.config.Config`, strictly.
+
+What is allowed stands in ``config.schema.json``; whatever does not fit is named with file, line and
+column, all of it at once. Manifests under ``servers`` are judged exactly as they would be in Git.
+"""
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+
+from reconciler.config import (
+    CONFIGURATION,
+    ApiConfig,
+    ApplicationConfig,
+    Config,
+    GatewayConfig,
+    StorageConfig,
+    StorageMapping,
+)
+from reconciler.diff import PrunePolicy
+from reconciler.source.git import local_path
+from schemas.document import Document, parse
+from schemas.errors import InputError
+from schemas.load import combine, read_file
+from schemas.resource import DEFAULT_NAMESPACE, Origin, Resource
+
+DEFAULT_FILE = "moorage.yaml"
+DECLARABLE = ("Server", "ServerConfig")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SHOWN = 8
+"""Problems named in one error; the rest is counted."""
+
+
+def load_config(file: Path) -> Config:
+    """The configuration that ``file`` holds; relative folders start at its own.
+
+    Raises InputError ``ConfigNotFound`` or ``ConfigInvalid``.
+    """
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        hint = "name one with --config, or a repository with --repo"
+        raise InputError("ConfigNotFound", f"{file}: {error.strerror}", hint) from error
+    document = _document(file, data)
+    problems = [_sentence(file, document, error) for error in _validator().iter_errors(document.value)]
+    if problems:
+        raise _invalid(problems)
+    return _config(file, document)
+
+
+def repository_config(repository: str, revision: str, path: str, folder: Path) -> Config:
+    """The configuration of a controller that follows one repository and is told nothing else."""
+    application = ApplicationConfig("default", _located(repository, folder), revision, path)
+    return Config(state=folder / ".moorage", applications=(application,))
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the configuration file."""
+    value: dict[str, Any] = json.loads((files("reconciler") / "config.schema.json").read_bytes())
+    return value
+
+
+@cache
+def _validator() -> jsonschema_rs.Draft7Validator:
+    return jsonschema_rs.Draft7Validator(schema())
+
+
+def _document(file: Path, data: bytes) -> Document:
+    parsed = parse(data)
+    faults = [*parsed.faults, *(fault for each in parsed.documents for fault in each.faults)]
+    if faults:
+        raise _invalid(f"{_place(file, fault.place)} {fault.message}" for fault in faults)
+    if len(parsed.documents) != 1:
+        raise _invalid([f"{file}: one YAML document is wanted, {len(parsed.documents)} are there"])
+    return parsed.documents[0]
+
+
+def _invalid(problems: Iterable[str]) -> InputError:
+    found = list(problems)
+    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return InputError(
+        "ConfigInvalid", "; ".join(found[:_SHOWN]) + more, "docs/configuration.md has every setting"
+    )
+
+
+def _place(file: Path, place: tuple[int, int]) -> str:
+    return f"{file}:{place[0]}:{place[1]}"
+
+
+def _sentence(file: Path, document: Document, error: jsonschema_rs.ValidationError) -> str:
+    """One problem as ``file:line:column setting: what is wrong``."""
+    path, kind = list(error.instance_path), error.kind
+    if isinstance(kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
+        unknown = str(kind.unexpected[0])
+        place = document.find([*path, unknown], key=True)
+        return f"{_place(file, place)} unknown setting {_shown([*path, unknown])}{_guess(unknown, path)}"
+    place, name = document.find(path), _shown(path)
+    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
+        return f"{_place(file, place)} {_shown([*path, kind.property])} is missing"
+    return f"{_place(file, place)} {name}: {error.message[:200]}"
+
+
+def _shown(path: Sequence[str | int]) -> str:
+    """``applications[0].sync.auto``; the file itself has no name."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.removeprefix(".")[:200] or "configuration"
+
+
+def _guess(unknown: str, path: Sequence[str | int]) -> str:
+    close = difflib.get_close_matches(unknown, _known(path), n=1)
+    return f", did you mean {close[0]}?" if close else ""
+
+
+def _known(path: Sequence[str | int]) -> list[str]:
+    """The settings that the schema knows at ``path``."""
+    node: Mapping[str, Any] = schema()
+    for step in path:
+        properties = node.get("properties", {})
+        node = (
+            node["items"] if isinstance(step, int) else properties.get(step) or node["additionalProperties"]
+        )
+    return sorted(node.get("properties", {}))
+
+
+def _config(file: Path, document: Document) -> Config:
+    values: Mapping[str, Any] = document.value
+    folder = file.absolute().parent
+    gateway, api = values.get("gateway", {}), values.get("api", {})
+    return Config(
+        state=_folder(values.get("state", ".moorage"), folder),
+        applications=tuple(_applications(file, document, folder)),
+        on_exit=values.get("onExit", "stop"),
+        servers=_servers(file, document),
+        packages={name: tuple(each["packages"]) for name, each in values.get("serverConfigs", {}).items()},
+        storage=_storage(values.get("storage", {}), folder),
+        gateway=GatewayConfig(**gateway),
+        api=ApiConfig(**api),
+    )
+
+
+def _applications(file: Path, document: Document, folder: Path) -> Iterator[ApplicationConfig]:
+    seen: set[str] = set()
+    for index, value in enumerate(document.value["applications"]):
+        name = value["name"]
+        if name in seen or name == CONFIGURATION:
+            why = "is taken by what `servers` declares" if name == CONFIGURATION else "is there twice"
+            place = document.find(["applications", index, "name"])
+            raise _invalid([f"{_place(file, place)} application {name!r} {why}"])
+        seen.add(name)
+        yield _application(value, folder)
+
+
+def _application(value: Mapping[str, Any], folder: Path) -> ApplicationConfig:
+    sync = value.get("sync", {})
+    return ApplicationConfig(
+        name=value["name"],
+        repository=_located(value["repository"], folder),
+        revision=value.get("revision", "HEAD"),
+        path=value.get("path", "."),
+        namespace=value.get("namespace", DEFAULT_NAMESPACE),
+        auto=sync.get("auto", True),
+        prune=PrunePolicy(sync.get("prune", True), sync.get("allowEmpty", False)),
+        interval=_seconds(sync.get("interval", "30s")),
+    )
+
+
+def _storage(value: Mapping[str, Any], folder: Path) -> StorageConfig:
+    return StorageConfig(
+        allow=tuple(_folder(each, folder) for each in value.get("allow", ())),
+        map=tuple(StorageMapping(m["from"], _target(m["to"], folder)) for m in value.get("map", ())),
+        secrets=_folder(value["secrets"], folder) if value.get("secrets") else None,
+    )
+
+
+def _servers(file: Path, document: Document) -> tuple[Resource, ...]:
+    """The manifests under ``servers``. Their places are those of this file."""
+    readings = []
+    for index, value in enumerate(document.value.get("servers", ())):
+        place = document.find(["servers", index])
+        reading = read_file(_place(file, place), json.dumps(value).encode(), DEFAULT_NAMESPACE)
+        readings.append(reading)
+    loaded = combine(readings)
+    problems = [f"{p.file} {p.message}" for p in loaded.problems if p.severity == "error"]
+    problems += [f"{s.file} not a manifest of {', '.join(DECLARABLE)}" for s in loaded.skipped]
+    problems += [
+        f"{r.origin.file} {r.key} cannot be declared here, only {' and '.join(DECLARABLE)}"
+        for r in loaded.resources
+        if r.key.kind not in DECLARABLE
+    ]
+    if problems:
+        raise _invalid(problems)
+    return tuple(replace(resource, origin=_declared(resource.origin, file)) for resource in loaded.resources)
+
+
+def _declared(origin: Origin, file: Path) -> Origin:
+    """The origin of a manifest that was read under the name ``file:line:column``."""
+    _, line, column = origin.file.rsplit(":", 2)
+    return Origin("configuration", file.name, int(line), int(column))
+
+
+def _located(repository: str, folder: Path) -> str:
+    """A local repository as an absolute path; a URL as it is."""
+    if "://" in repository or local_path(repository) is None:
+        return repository
+    return str(_folder(repository, folder))
+
+
+def _target(to: str, folder: Path) -> str:
+    return to if "://" in to else str(_folder(to, folder))
+
+
+def _folder(value: str, folder: Path) -> Path:
+    return (folder / Path(value).expanduser()).resolve()
+
+
+def _seconds(text: str) -> float:
+    number = text.rstrip("mhs")
+    return int(number) * _SECONDS[text[len(number) :]]

@@ -1,0 +1,100 @@
+"""What an application follows: a Git source, or what the configuration declares.
+
+Both answer the same three questions: what is wanted now, who said so, and when to look again. The
+controller and the commands that work without one ask through the same protocol.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from reconciler.config import CONFIGURATION, ApplicationConfig
+from reconciler.desired import Desired
+from reconciler.diff import PrunePolicy
+from reconciler.source.git import GitSource, Snapshot, redacted
+from reconciler.source.readings import Readings
+from reconciler.source.watch import watch
+from reconciler.status import ApplicationSource
+from schemas.codec import digest
+from schemas.resource import DEFAULT_NAMESPACE, Resource
+
+
+class Source(Protocol):
+    """The source of one application."""
+
+    config: ApplicationConfig
+
+    @property
+    def shown(self) -> ApplicationSource:
+        """What is followed, safe to show."""
+
+    @property
+    def commit(self) -> tuple[str, str]:
+        """Author and message of what was read last."""
+
+    def read(self) -> Desired:
+        """What is wanted now. Blocks; raises InputError or TransientError."""
+
+    def hints(self) -> AsyncIterator[None]:
+        """Yields whenever the source should be read again."""
+
+
+class GitApplication:
+    """A :class:`Source` in Git; a remote repository is mirrored below ``mirrors``."""
+
+    def __init__(self, config: ApplicationConfig, mirrors: Path) -> None:
+        self.config = config
+        self._git = GitSource(config.repository, config.revision, config.path, mirrors / config.name)
+        self._readings = Readings(config.name, config.namespace)
+        self._snapshot: Snapshot | None = None
+        self._reading = threading.Lock()  # libgit2's objects are not for two threads at once
+
+    @property
+    def shown(self) -> ApplicationSource:
+        """Repository, revision and path, without credentials."""
+        config = self.config
+        repository = redacted(config.repository)
+        return ApplicationSource(config.name, repository, config.revision, config.path, config.namespace)
+
+    @property
+    def commit(self) -> tuple[str, str]:
+        """Author and message of the commit that was read last."""
+        return (self._snapshot.author, self._snapshot.message) if self._snapshot else ("", "")
+
+    def read(self) -> Desired:
+        """Fetch where the repository is remote, and read the tree of the revision."""
+        with self._reading:
+            self._git.fetch()
+            snapshot = self._git.snapshot(self._snapshot)
+            desired = self._readings.desired(snapshot, self._git.blob)
+            self._snapshot = snapshot
+            return desired
+
+    def hints(self) -> AsyncIterator[None]:
+        """Polls, and watches a local repository."""
+        return watch(self._git, self.config.interval)
+
+
+class DeclaredApplication:
+    """A :class:`Source` that never moves: ``resources`` as the configuration declares them.
+
+    An empty list is a wish here, not an accident: what left the configuration is deleted.
+    """
+
+    def __init__(self, resources: Sequence[Resource]) -> None:
+        self.config = ApplicationConfig(CONFIGURATION, "", "", prune=PrunePolicy(allow_empty=True))
+        self.shown = ApplicationSource(CONFIGURATION, "", "", "", DEFAULT_NAMESPACE)
+        self.commit = ("", "")
+        self._resources = tuple(sorted(resources, key=lambda resource: resource.key))
+
+    def read(self) -> Desired:
+        """What is declared; its revision is the digest of it."""
+        tree = digest([resource.digest for resource in self._resources])
+        return Desired(CONFIGURATION, DEFAULT_NAMESPACE, tree, tree, self._resources)
+
+    async def hints(self) -> AsyncIterator[None]:
+        """None, ever: another configuration is another process."""
+        await asyncio.Event().wait()
+        yield
