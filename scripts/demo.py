@@ -26,16 +26,6 @@ MOORAGE = Path(sys.executable).with_name("moorage")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 600.0  # seconds for any one thing to come about
 ROW = '{"inputs": [{"name": "predict", "shape": [1, 4], "datatype": "FP32", "data": [[1, 2, 3, 4]]}]}'
-NEXT_STEPS = f"""
-It stays up until Ctrl-C. To try in another terminal, in this folder:
-
-  curl -s {{gateway}}/v2/models/iris/infer -H 'Content-Type: application/json' \\
-    -d '{ROW}'
-  export MOORAGE_API={{api}}
-  {MOORAGE.relative_to(ROOT)} get models -o wide
-  {MOORAGE.relative_to(ROOT)} explain model/iris
-  cd {WORK.relative_to(ROOT)}   # edit a manifest, then: git commit -am 'Try it' && git push origin main
-"""
 
 
 @contextlib.contextmanager
@@ -107,7 +97,7 @@ class Story:
 
     def stay(self) -> None:
         """Keep serving until Ctrl-C; DemoError where the controller ends before."""
-        print(NEXT_STEPS.format(gateway=self._gateway, api=self._api), flush=True)
+        print(next_steps(self._gateway, self._api), flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             raise DemoError(f"the controller ended with status {self._process.wait()}: {last_line(LOG)}")
 
@@ -161,6 +151,21 @@ def last_line(path: Path) -> str:
     """The last line of a log that says anything."""
     lines = [line.strip() for line in path.read_text(errors="replace").splitlines()]
     return next(filter(None, reversed(lines)), "its log is empty")
+
+
+def next_steps(gateway: str, api: str) -> str:
+    """What to type into another terminal."""
+    moorage = MOORAGE.relative_to(ROOT)
+    return f"""
+It stays up until Ctrl-C. To try in another terminal, in this folder:
+
+  curl -s {gateway}/v2/models/iris/infer -H 'Content-Type: application/json' \\
+    -d '{ROW}'
+  export MOORAGE_API={api}
+  {moorage} get models -o wide
+  {moorage} explain model/iris
+  cd {WORK.relative_to(ROOT)}   # edit a manifest, then: git commit -am 'Try it' && git push origin main
+"""
 
 
 def tell(story: Story, first: str) -> None:

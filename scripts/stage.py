@@ -27,14 +27,8 @@ ENVIRONMENTS = STATE / "environments"  # where the controller of this state fold
 CONFIG = DEMO / "moorage.yaml"
 WORK = DEMO / "work"
 
-_GIT = {
-    "GIT_CONFIG_GLOBAL": os.devnull,  # the demo commits as itself and signs nothing
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_AUTHOR_NAME": "Moorage demo",
-    "GIT_AUTHOR_EMAIL": "demo@moorage.example",
-    "GIT_COMMITTER_NAME": "Moorage demo",
-    "GIT_COMMITTER_EMAIL": "demo@moorage.example",
-}
+# whoever runs the demo may have hooks, signing or templates configured; the demo's repository has none
+_GIT = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
 
 class DemoError(Exception):
@@ -121,6 +115,8 @@ def stage_repository() -> str:
     _git(WORK, "init")
     for repository in (bare, WORK):
         _git(repository, "symbolic-ref", "HEAD", "refs/heads/main")
+    _git(WORK, "config", "user.name", "Moorage demo")
+    _git(WORK, "config", "user.email", "demo@moorage.example")
     _git(WORK, "remote", "add", "origin", str(bare))
     return push("Serve iris")
 

@@ -1,10 +1,13 @@
 """What ``make demo`` refuses before it starts anything. The demo itself is shown by running it."""
 
+import json
+import shlex
 import socket
 from pathlib import Path
 
 import pytest
 
+from scripts.demo import next_steps
 from scripts.stage import DemoError, free_port, only_one
 
 VARIABLE = "MOORAGE_GATEWAY_PORT"
@@ -40,3 +43,12 @@ def test_the_next_demo_is_let_in(tmp_path: Path) -> None:
     for _ in range(2):
         with only_one(tmp_path):
             assert (tmp_path / "lock").exists()
+
+
+def test_the_request_to_try_is_whole() -> None:
+    """The curl line can be pasted as it is: one command whose body is JSON."""
+    lines = next_steps("http://127.0.0.1:9000", "http://127.0.0.1:9080").splitlines()
+    start = next(number for number, line in enumerate(lines) if "curl" in line)
+    command = shlex.split(lines[start].rstrip("\\") + lines[start + 1])
+    assert command[2] == "http://127.0.0.1:9000/v2/models/iris/infer"
+    assert json.loads(command[-1])["inputs"][0]["data"] == [[1, 2, 3, 4]]
