@@ -1,0 +1,1 @@
+"""One machine: inference servers and the gateway as child processes, and the record of what was executed."""

@@ -121,8 +121,8 @@ def states(state: LiveState) -> dict[ReplicaId, str]:
 
 
 def loaded(state: LiveState) -> list[tuple[str, int, ReplicaId, str]]:
-    """Model replicas as (model, number, replica, state)."""
-    return [(entry.model, entry.number, entry.replica, entry.state) for entry in state.models]
+    """Model replicas as (model, number, replica, state), sorted."""
+    return sorted((entry.model, entry.number, entry.replica, entry.state) for entry in state.models)
 
 
 async def done(runtime: Runtime, *operations: Operation) -> None:

@@ -233,8 +233,8 @@ class SimulatedRuntime:
         self._models = {at: entry for at, entry in self._models.items() if entry.replica != replica}
 
 
-def _identity(entry: LiveModelReplica) -> tuple[str, str, int, str, ReplicaId]:
-    return (entry.namespace, entry.model, entry.number, entry.version, entry.replica)
+def _identity(entry: LiveModelReplica) -> tuple[str, str, str, ReplicaId]:
+    return (entry.namespace, entry.model, entry.version, entry.replica)
 
 
 def _other_template(replica: ReplicaId) -> Result:
