@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from reconciler.config_file import load_config
+from runtime.serving.environments import recipe
+from schemas.defaults import default_server_configs
+from schemas.load import combine, read_file
 from tests.project.conftest import ROOT
 
 EXAMPLE = ROOT / "gitops-example"
@@ -44,3 +48,26 @@ def test_every_artifact_is_trained() -> None:
     assert [(parent, f'"{name}":' in script) for parent, _, name in folders] == [
         ("scv2/samples/mlserver_1.3.5", True)
     ] * 2
+
+
+def test_nothing_in_it_is_wrong_or_doubtful() -> None:
+    """Read as an application would read it, all of it is resources and no file is a problem."""
+    files = [path for path in sorted(EXAMPLE.rglob("*.yaml")) if ".moorage" not in path.parts]
+    loaded = combine(
+        [read_file(path.name, path.read_bytes(), "default") for path in files],
+        known=default_server_configs("default"),
+    )
+    assert loaded.problems == ()
+    assert len(loaded.resources) == len(MANIFESTS)
+
+
+def test_the_configuration_is_read() -> None:
+    """moorage.yaml follows the repository it lies in and leads the bucket to local artifacts."""
+    config = load_config(EXAMPLE / "moorage.yaml")
+    assert [application.repository for application in config.applications] == [str(EXAMPLE)]
+    assert config.storage.map[0].target == str(EXAMPLE / "artifacts")
+
+
+def test_the_configured_packages_are_locked() -> None:
+    """The list of MLServer's packages is the one that Moorage ships a lock with hashes for."""
+    assert recipe(load_config(EXAMPLE / "moorage.yaml").packages["mlserver"]).hashed
