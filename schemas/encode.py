@@ -7,7 +7,7 @@ out. Reading it gives an equal resource.
 from typing import Any
 
 from schemas import codec
-from schemas.decode import OPEN_FIELDS, without_nulls
+from schemas.open_objects import settled_spec
 from schemas.resource import API_VERSION, Resource
 from schemas.specs import Spec
 
@@ -28,12 +28,8 @@ def manifest(resource: Resource) -> dict[str, Any]:
 
 
 def spec_manifest(spec: Spec) -> dict[str, Any]:
-    """The ``spec`` part of :func:`manifest`. Nulls inside open objects stay: Kubernetes owns them."""
-    return {
-        name: value if name in OPEN_FIELDS else without_nulls(value)
-        for name, value in codec.encode(spec).items()
-        if value is not None
-    }
+    """The ``spec`` part of :func:`manifest`."""
+    return settled_spec(codec.encode(spec))
 
 
 def resource_to_json(resource: Resource) -> dict[str, Any]:

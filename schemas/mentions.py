@@ -1,0 +1,107 @@
+"""Which other resources a resource names, and where in its file it does.
+
+Kept with each reading, so that rules between resources can point at a line without reading any
+file again.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from schemas.document import Place
+from schemas.finding import Path
+from schemas.references import external_reference
+from schemas.resource import ResourceKey
+from schemas.specs import (
+    ExperimentSpec,
+    Explainer,
+    Llm,
+    ModelSpec,
+    PipelineSpec,
+    SeldonRuntimeSpec,
+    ServerSpec,
+    Spec,
+)
+
+
+@dataclass(frozen=True)
+class Mention:
+    """``subject`` names the resource ``kind``/``name`` at ``path``.
+
+    The kind ``Capability`` (with no name) marks where a model states its requirements; ``step`` is
+    the step of another pipeline.
+    """
+
+    subject: ResourceKey
+    path: Path
+    place: Place
+    kind: str
+    name: str
+    step: str = ""
+
+
+def mentions(key: ResourceKey, spec: Spec, find: Callable[[Path], Place]) -> Iterator[Mention]:
+    """All mentions in ``spec``, in the order of its fields."""
+    for path, kind, name, step in _named(spec):
+        yield Mention(key, path, find(path), kind, name, step)
+
+
+_Named = tuple[Path, str, str, str]
+
+
+def _named(spec: Spec) -> Iterator[_Named]:
+    match spec:
+        case ModelSpec():
+            yield from _in_model(spec)
+        case ServerSpec():
+            yield ("spec", "serverConfig"), "ServerConfig", spec.server_config, ""
+        case PipelineSpec():
+            yield from _in_pipeline(spec)
+        case ExperimentSpec():
+            yield from _in_experiment(spec)
+        case SeldonRuntimeSpec():
+            yield ("spec", "seldonConfig"), "SeldonConfig", spec.seldon_config, ""
+
+
+def _in_model(spec: ModelSpec) -> Iterator[_Named]:
+    if spec.requirements or spec.model_type or spec.explainer:
+        yield ("spec", "requirements"), "Capability", "", ""
+    if spec.server:
+        yield ("spec", "server"), "Server", spec.server, ""
+    for field, section in (("explainer", spec.explainer), ("llm", spec.llm)):
+        if section is not None:
+            yield from _in_section(field, section)
+
+
+def _in_section(field: str, section: Explainer | Llm) -> Iterator[_Named]:
+    if section.model_ref:
+        yield ("spec", field, "modelRef"), "Model", section.model_ref, ""
+    if section.pipeline_ref:
+        yield ("spec", field, "pipelineRef"), "Pipeline", section.pipeline_ref, ""
+
+
+def _in_pipeline(spec: PipelineSpec) -> Iterator[_Named]:
+    for place, step in enumerate(spec.steps):
+        yield ("spec", "steps", place, "name"), "Model", step.name, ""
+    if spec.input_ is None:
+        return
+    for field, texts in (
+        ("externalInputs", spec.input_.external_inputs),
+        ("externalTriggers", spec.input_.external_triggers),
+    ):
+        for place, text in enumerate(texts):
+            reference = external_reference(text)
+            if not isinstance(reference, str):
+                yield ("spec", "input", field, place), "Pipeline", reference.pipeline, reference.step
+
+
+def _in_experiment(spec: ExperimentSpec) -> Iterator[_Named]:
+    kind = candidate_kind(spec)
+    for place, candidate in enumerate(spec.candidates):
+        yield ("spec", "candidates", place, "name"), kind, candidate.name, ""
+    if spec.mirror is not None:
+        yield ("spec", "mirror", "name"), kind, spec.mirror.name, ""
+
+
+def candidate_kind(spec: ExperimentSpec) -> str:
+    """``Pipeline`` where the experiment is about pipelines; anything else means models."""
+    return "Pipeline" if spec.resource_type == "pipeline" else "Model"
