@@ -9,7 +9,7 @@ import pytest
 from tests.project.conftest import ROOT
 
 MACHINE = re.compile(r"(?<![\w.~$}])/(?:work|root|home|Users)/\w")
-REGISTRY = re.compile(r"pypi\.org|pythonhosted\.org|npmjs\.org|proxy\.golang|[a-z]+-url\s*=?\s*https?:")
+REGISTRY = re.compile(r"\b(?:pypi|pythonhosted|npmjs|proxy\.golang|repo1?\.maven)\.(?:org|com)")
 WRITTEN_BY_PROGRAMS = {"__pycache__", "artifacts"}
 
 
@@ -56,3 +56,11 @@ def test_a_path_of_a_machine_would_be_found(line: str) -> None:
 def test_other_paths_are_let_pass(line: str) -> None:
     """Folders of these names elsewhere are no path of a machine."""
     assert not MACHINE.search(line)
+
+
+@pytest.mark.parametrize(
+    "host", ["pypi.org", "files.pythonhosted.org", "registry.npmjs.org", "repo1.maven.org"]
+)
+def test_a_registry_would_be_found(host: str) -> None:
+    """The scan knows the registries of the languages that are about."""
+    assert REGISTRY.search(f"https://{host}/x")
