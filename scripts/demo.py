@@ -31,10 +31,11 @@ ROW = '{"inputs": [{"name": "predict", "shape": [1, 4], "datatype": "FP32", "dat
 @contextlib.contextmanager
 def controller() -> Iterator[subprocess.Popen[bytes]]:
     """``moorage run``, in a session of its own so that Ctrl-C reaches it once, from here."""
-    say(f"starting moorage run --config {CONFIG.relative_to(ROOT)} (log: {LOG.relative_to(ROOT)})")
+    say(f"starting moorage run --config {CONFIG.name} in {DEMO.name} (log: {LOG.relative_to(ROOT)})")
     with LOG.open("wb") as log:
         process = subprocess.Popen(
-            [MOORAGE, "run", "--config", CONFIG],
+            [MOORAGE, "run", "--config", CONFIG.name],
+            cwd=DEMO,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -63,7 +64,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 def stop_serving() -> None:
     """End what a controller that was killed left serving; nothing to do after one that ended."""
     if CONFIG.exists():
-        subprocess.run([MOORAGE, "stop", "--config", CONFIG], capture_output=True, check=False)
+        subprocess.run([MOORAGE, "stop"], cwd=DEMO, capture_output=True, check=False)
 
 
 class Story:
@@ -83,10 +84,9 @@ class Story:
         self._until("the application to be Synced and Healthy", lambda: self._is_served(revision))
 
     def show(self, *arguments: str) -> None:
-        """Run a command of moorage's and let it print."""
+        """Run a command of moorage's, which finds the controller by the folder, and let it print."""
         print(f"\n$ moorage {' '.join(arguments)}", flush=True)
-        env = {**os.environ, "MOORAGE_API": self._api}
-        done = subprocess.run([MOORAGE, *arguments], env=env, check=False)
+        done = subprocess.run([MOORAGE, *arguments], cwd=DEMO, check=False)
         print(flush=True)
         if done.returncode:
             raise DemoError(f"moorage {arguments[0]} failed with exit status {done.returncode}")
@@ -97,14 +97,15 @@ class Story:
 
     def stay(self) -> None:
         """Keep serving until Ctrl-C; DemoError where the controller ends before."""
-        print(next_steps(self._gateway, self._api), flush=True)
+        print(next_steps(self._gateway), flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             raise DemoError(f"the controller ended with status {self._process.wait()}: {last_line(LOG)}")
 
     def _is_served(self, revision: str) -> bool:
         status = self._get("/api/v1/applications/example") or {}
         seen = (status.get("sync"), status.get("health"), status.get("revision"))
-        line = f"  application example: {seen[0]}, {seen[1]} at {str(seen[2])[:10]}"
+        why = "".join(f"; {each['reason']}: {each['message']}" for each in status.get("conditions", []))
+        line = f"  application example: {seen[0]}, {seen[1]} at {str(seen[2])[:10]}{why}"
         if status and line != self._shown:
             say(line)
             self._shown = line
@@ -153,18 +154,18 @@ def last_line(path: Path) -> str:
     return next(filter(None, reversed(lines)), "its log is empty")
 
 
-def next_steps(gateway: str, api: str) -> str:
+def next_steps(gateway: str) -> str:
     """What to type into another terminal."""
-    moorage = MOORAGE.relative_to(ROOT)
     return f"""
 It stays up until Ctrl-C. To try in another terminal, in this folder:
 
   curl -s {gateway}/v2/models/iris/infer -H 'Content-Type: application/json' \\
     -d '{ROW}'
-  export MOORAGE_API={api}
-  {moorage} get models -o wide
-  {moorage} explain model/iris
-  cd {WORK.relative_to(ROOT)}   # edit a manifest, then: git commit -am 'Try it' && git push origin main
+  cd {DEMO.name}
+  ../.venv/bin/moorage get models -o wide
+  ../.venv/bin/moorage explain model/iris
+  # edit a manifest below {WORK.name}/, then
+  git -C {WORK.name} commit -am 'Try it' && git -C {WORK.name} push origin main
 """
 
 

@@ -47,7 +47,7 @@ def test_the_next_demo_is_let_in(tmp_path: Path) -> None:
 
 def test_the_request_to_try_is_whole() -> None:
     """The curl line can be pasted as it is: one command whose body is JSON."""
-    lines = next_steps("http://127.0.0.1:9000", "http://127.0.0.1:9080").splitlines()
+    lines = next_steps("http://127.0.0.1:9000").splitlines()
     start = next(number for number, line in enumerate(lines) if "curl" in line)
     command = shlex.split(lines[start].rstrip("\\") + lines[start + 1])
     assert command[2] == "http://127.0.0.1:9000/v2/models/iris/infer"
