@@ -82,11 +82,24 @@ class Admin:
     async def look(self) -> Sight | None:
         """What Envoy says now; None where it does not run. TransientError where it does not answer."""
         try:
-            response = await self._client.get("/stats", params={"filter": _FILTER})
-        except httpx.TimeoutException as error:
-            raise TransientError("GatewayNotReady", "Envoy does not answer on its admin socket") from error
-        except httpx.TransportError:
+            return await self._look_once()
+        except httpx.ConnectError:
             return None
+        except httpx.TimeoutException as error:
+            raise _no_answer() from error
+        except httpx.TransportError:  # it ended, or closed an idle connection: that is to be told apart
+            return await self._look_again()
+
+    async def _look_again(self) -> Sight | None:
+        try:
+            return await self._look_once()
+        except httpx.ConnectError:
+            return None
+        except httpx.TransportError as error:
+            raise _no_answer() from error
+
+    async def _look_once(self) -> Sight:
+        response = await self._client.get("/stats", params={"filter": _FILTER})
         pairs = (line.partition(": ") for line in response.text.splitlines())
         return Sight({name: value.strip('"') for name, _, value in pairs})
 
@@ -104,7 +117,7 @@ class Admin:
         try:
             await self._client.post("/drain_listeners")
         except httpx.TransportError as error:
-            raise TransientError("GatewayNotReady", "Envoy does not answer on its admin socket") from error
+            raise _no_answer() from error
 
     def last_refusal(self) -> str:
         """Envoy's reason for the last update that it refused; may be empty."""
@@ -113,6 +126,10 @@ class Admin:
     async def close(self) -> None:
         """Let go of the connections."""
         await self._client.aclose()
+
+
+def _no_answer() -> TransientError:
+    return TransientError("GatewayNotReady", "Envoy does not answer on its admin socket")
 
 
 def _last_refusal(log: Path) -> str:

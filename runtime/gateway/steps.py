@@ -9,9 +9,9 @@ import asyncio
 from typing import Final
 
 from runtime.gateway.admin import Admin, Sight
-from runtime.gateway.files import ConfigFile, to_text
-from runtime.gateway.rendering import Rendered
-from runtime.gateway.tables import Tables
+from runtime.gateway.files import ConfigFile
+from runtime.gateway.rendering import Rendered, to_bytes
+from runtime.gateway.tables import Tables, decoded
 from schemas.errors import TransientError
 
 _STEP_SECONDS: Final = 30.0  # 10,000 routes take about one
@@ -24,7 +24,7 @@ class Steps:
         self._tables = tables
         self._admin = admin
         self._drain = drain
-        self._clusters = {each["name"]: to_text(each) for each in tables.clusters.decoded()}
+        self._clusters = {each["name"]: to_bytes(each) for each in decoded(tables.clusters)}
         self._unused: dict[str, float] = {}  # name → when it may go, by the clock of the event loop
 
     async def take(self, rendered: Rendered) -> None:
@@ -46,24 +46,28 @@ class Steps:
         """When the next unused cluster may go, by the clock of the event loop."""
         return min(self._unused.values(), default=None)
 
-    async def confirm(self, seconds: float) -> bool:
-        """Wait until a running Envoy goes by every file; False where it does not after ``seconds``.
+    def postpone_removal(self) -> None:
+        """Try no removal for a while, after a write that failed."""
+        earliest = asyncio.get_running_loop().time() + _STEP_SECONDS
+        self._unused = {name: max(due, earliest) for name, due in self._unused.items()}
 
-        TransientError where it refused one.
-        """
+    async def confirm(self, seconds: float) -> bool:
+        """Wait until a running Envoy goes by every file; False where it does not after ``seconds``."""
         async for sight in self._admin.sights(seconds):
             if sight is not None and self._followed(sight):
                 return True
         return False
 
     def _followed(self, sight: Sight) -> bool:
-        behind = [file for file in self._tables.files() if sight.version(file.subject) != str(file.version)]
+        behind = [
+            file for file in self._tables.files() if sight.version(file.subject) != str(file.written.version)
+        ]
         for file in behind:
             if sight.refused(file.subject):
                 raise self._refused(file)
         return not behind and not sight.warming
 
-    def _still_needed(self) -> dict[str, str]:
+    def _still_needed(self) -> dict[str, bytes]:
         now = asyncio.get_running_loop().time()
         return {name: text for name, text in self._clusters.items() if self._unused.get(name, now + 1) > now}
 
@@ -71,10 +75,10 @@ class Steps:
         due = asyncio.get_running_loop().time() + self._drain
         self._unused = {name: self._unused.get(name, due) for name in self._clusters if name not in used}
 
-    async def _step(self, file: ConfigFile, resources: str) -> None:
-        if file.resources == resources:
+    async def _step(self, file: ConfigFile, resources: bytes) -> None:
+        if file.written.resources == resources:
             return
-        before, kept = await self._admin.look(), file.resources
+        before, kept = await self._admin.look(), file.written.resources
         await asyncio.to_thread(file.write, self._tables.next_version(), resources)
         if before is None or not before.follows(file.subject):
             return
@@ -86,7 +90,9 @@ class Steps:
     async def _accepted(self, file: ConfigFile, refused_before: int) -> bool:
         """Wait until Envoy goes by ``file`` (or is gone), False where it refused it."""
         async for sight in self._admin.sights(_STEP_SECONDS):
-            if sight is None or (sight.version(file.subject) == str(file.version) and not sight.warming):
+            if sight is None or (
+                sight.version(file.subject) == str(file.written.version) and not sight.warming
+            ):
                 return True
             if sight.refused(file.subject) > refused_before:
                 return False
@@ -101,5 +107,9 @@ class Steps:
         )
 
 
-def _listed(clusters: dict[str, str]) -> str:
-    return f"[{','.join(clusters[name] for name in sorted(clusters))}]"
+def _goes_by(sight: Sight, file: ConfigFile) -> bool:
+    return sight.version(file.subject) == str(file.written.version)
+
+
+def _listed(clusters: dict[str, bytes]) -> bytes:
+    return b"[%b]" % b",".join(clusters[name] for name in sorted(clusters))

@@ -4,12 +4,14 @@ They are found as the last writer left them, so a new controller goes on where t
 killed, and with a version that was never used before.
 """
 
+import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from runtime.gateway.envelopes import BinaryEnvelope, JsonEnvelope
 from runtime.gateway.files import ConfigFile
 
-_EMPTY: Final = "[]"
+_EMPTY: Final = b"[]"
 
 
 class Tables:
@@ -17,11 +19,11 @@ class Tables:
 
     def __init__(self, folder: Path) -> None:
         self._routes = folder / "routes"
-        self.clusters = ConfigFile(folder / "clusters.json", "cluster_manager.cds")
-        self.listeners = ConfigFile(folder / "listeners.json", "listener_manager.lds")
-        found = sorted(path.stem for path in self._routes.glob("*.json"))
+        self.clusters = ConfigFile(folder / "clusters", "cluster_manager.cds", JsonEnvelope())
+        self.listeners = ConfigFile(folder / "listeners", "listener_manager.lds", JsonEnvelope())
+        found = sorted(path.stem for path in self._routes.glob(f"*{BinaryEnvelope.suffix}"))
         self.routes = {namespace: self._routes_file(namespace) for namespace in found}
-        self.version = max(file.version for file in self.files())
+        self.version = max(file.written.version for file in self.files())
 
     def files(self) -> list[ConfigFile]:
         """Every table, those that others refer to first."""
@@ -35,22 +37,22 @@ class Tables:
     def ensure(self) -> None:
         """Write empty tables where there are none that Envoy could start with; valid ones stay."""
         self._routes.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not self.clusters.resources:
+        if not self.clusters.written.resources:
             self.clusters.write(self.next_version(), _EMPTY)
-        readable = {name for name, file in self.routes.items() if file.resources}
-        if not self.listeners.resources or not readable.issuperset(self.ports()):
+        readable = {name for name, file in self.routes.items() if file.written.resources}
+        if not self.listeners.written.resources or not readable.issuperset(self.ports()):
             self.listeners.write(self.next_version(), _EMPTY)
 
     def ports(self) -> dict[str, int]:
         """The port of every namespace that the listeners' table holds."""
         return {
             each["name"].rpartition("-")[0]: each["address"]["socket_address"]["port_value"]
-            for each in self.listeners.decoded()
+            for each in decoded(self.listeners)
         }
 
     def routes_path(self, namespace: str) -> Path:
         """Where the routes of ``namespace`` are; the namespace was checked to be a plain name."""
-        return self._routes / f"{namespace}.json"
+        return self._routes / f"{namespace}{BinaryEnvelope.suffix}"
 
     def routes_of(self, namespace: str) -> ConfigFile:
         """The routes' file of ``namespace``, which need not exist yet."""
@@ -65,4 +67,10 @@ class Tables:
             self.routes.pop(namespace).path.unlink(missing_ok=True)
 
     def _routes_file(self, namespace: str) -> ConfigFile:
-        return ConfigFile(self.routes_path(namespace), f"http.{namespace}.rds.{namespace}")
+        return ConfigFile(self._routes / namespace, f"http.{namespace}.rds.{namespace}", BinaryEnvelope())
+
+
+def decoded(file: ConfigFile) -> list[dict[str, Any]]:
+    """The resources of a table that is JSON."""
+    resources: list[dict[str, Any]] = json.loads(file.written.resources or _EMPTY)
+    return resources
