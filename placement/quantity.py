@@ -6,7 +6,7 @@ _UNITS = ("", "Ki", "Mi", "Gi", "Ti", "Pi")
 def readable_bytes(count: int) -> str:
     """``1181116006`` → ``1.1Gi``: the largest unit that leaves at least 1, one decimal at most."""
     value, unit = float(count), 0
-    while value >= 1024 and unit < len(_UNITS) - 1:
+    while round(value, 1) >= 1024 and unit < len(_UNITS) - 1:
         value, unit = value / 1024, unit + 1
     return f"{value:.1f}".removesuffix(".0") + _UNITS[unit]
 

@@ -1,0 +1,213 @@
+"""Every rejection names its reason, its numbers and a sentence; the summary is one bounded line."""
+
+import pytest
+
+from placement.demand import Demand
+from placement.engine import place
+from placement.inventory import Inventory, Server, ServerReplica
+from placement.placement import Verdict
+from placement.verdicts import MESSAGE_LIMIT, summarise, verdicts
+from tests.placement.builders import GI, demand, entry, free_server, inventory, place_one, replica, server
+
+EXTRA = server("mlserver-extra", replica(0, 2 * GI, capabilities=["sklearn", "huggingface"]))
+PLAIN = server(
+    "mlserver",
+    ServerReplica(0, "Ready", ("sklearn",), GI, 10),
+    ServerReplica(1, "Ready", ("sklearn",), GI, 10),
+)
+
+
+def _answer(wanted: Demand, *servers: Server, index: int | None = 0) -> Verdict:
+    return next(v for v in verdicts(wanted, inventory(*servers)) if v.index == index)
+
+
+def test_verdicts_list_servers_by_name_each_followed_by_its_replicas() -> None:
+    """Server name, then the server itself, then index; other namespaces are left out."""
+    other = server("a", replica(0, 1), namespace="other")
+    listed = [(v.server, v.index) for v in verdicts(demand(), inventory(PLAIN, other, EXTRA))]
+    assert listed == [
+        ("mlserver", None),
+        ("mlserver", 0),
+        ("mlserver", 1),
+        ("mlserver-extra", None),
+        ("mlserver-extra", 0),
+    ]
+
+
+def test_insufficient_memory_tells_the_whole_sum() -> None:
+    """What is needed, what is free, of what capacity and overcommit, and what is reserved."""
+    answer = _answer(demand(memory=3 * GI), PLAIN)
+    assert answer.message == "needs 3Gi, free 1.1Gi of 1Gi × 1.1, 0 reserved"
+    assert answer.numbers == {
+        "required": 3 * GI,
+        "free": GI + GI * 10 // 100,
+        "capacity": GI,
+        "overcommitPercent": 10,
+        "used": 0,
+        "reserved": 0,
+    }
+
+
+def test_missing_capabilities_are_named() -> None:
+    """Sorted, and at most four of them."""
+    assert _answer(demand(requirements=["huggingface"]), PLAIN).message == "lacks: huggingface"
+    many = _answer(demand(requirements=["f", "e", "d", "c", "b", "a"]), PLAIN)
+    assert (many.message, many.numbers["lacking"]) == ("lacks: a, b, c, d and 2 more", 6)
+
+
+@pytest.mark.parametrize(
+    ("owner", "wanted", "reason", "message"),
+    [
+        (server("s1"), demand(), "NoReplicas", "no replica is connected (0 expected, 0 lost)"),
+        (
+            server("s1", expected=-1),
+            demand(),
+            "NoReplicas",
+            "no replica is connected (unknown expected, 0 lost)",
+        ),
+        (
+            server("s1", replica(0, state="Lost")),
+            demand(),
+            "NoReplicas",
+            "no replica is connected (1 expected, 1 lost)",
+        ),
+        (free_server("s1", 200), demand(pin="s2"), "NotRequestedServer", "the model asks for server s2"),
+        (
+            server("s1", replica(0, 200), shared=False),
+            demand(),
+            "NotShared",
+            "takes only models that name it in spec.server",
+        ),
+        (
+            server("s1", replica(0, 200), expected=0),
+            demand(),
+            "ScaledToZero",
+            "the server is scaled to 0 replicas",
+        ),
+        (
+            free_server("s1", 200, 50),
+            demand(replicas=3, minimum=2),
+            "NotEnoughReplicas",
+            "1 of 2 replicas suitable, 3 replicas (at least 2) wanted",
+        ),
+        (free_server("s1", 200), demand(), "Accepted", "1 of 1 replica suitable, 1 replica wanted"),
+        (free_server("s1", 0), demand(replicas=0), "Accepted", "0 of 1 replica suitable, 0 replicas wanted"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.isalpha() else "",
+)
+def test_a_server_says_why(owner: Server, wanted: Demand, reason: str, message: str) -> None:
+    """One named reason per question about a server."""
+    answer = _answer(wanted, owner, index=None)
+    assert (answer.reason, answer.message) == (reason, message)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "wanted", "reason", "message"),
+    [
+        (replica(0, 200, state="Lost"), demand(), "ReplicaLost", "the replica is lost"),
+        (replica(0, 200), demand(explainer=True), "NoExplainerRuntime", "lacks: alibi-explain"),
+        (replica(0, 200, state="Draining"), demand(), "Draining", "the replica is draining"),
+        (
+            replica(0, 200, state="Restarting"),
+            demand(),
+            "Restarting",
+            "the replica is restarting and takes no new models",
+        ),
+        (
+            replica(0, 200, entry("iris", state="LoadFailed")),
+            demand(),
+            "LoadFailed",
+            "loading this version failed here",
+        ),
+        (replica(0, 200), demand(), "Accepted", "needs 100, free 200"),
+        (replica(0, 0, entry("iris", memory=100)), demand(), "Accepted", "has this version"),
+        (
+            replica(0, 200, state="Pending"),
+            demand(),
+            "Accepted",
+            "needs 100, free 200; the replica is still to be started",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.isalpha() else "",
+)
+def test_a_replica_says_why(candidate: ServerReplica, wanted: Demand, reason: str, message: str) -> None:
+    """One named reason per question about a replica."""
+    answer = _answer(wanted, server("s1", candidate))
+    assert (answer.reason, answer.message) == (reason, message)
+
+
+def test_the_first_question_that_fails_is_the_reason() -> None:
+    """Lost before capabilities, capabilities before memory, memory before draining."""
+    wanted = demand(memory=300, requirements=["gpu"])
+    assert _answer(wanted, server("s1", replica(0, 200, state="Lost"))).reason == "ReplicaLost"
+    assert _answer(wanted, server("s1", replica(0, 200, state="Draining"))).reason == "MissingCapabilities"
+    assert (
+        _answer(demand(memory=300), server("s1", replica(0, 200, state="Draining"))).reason
+        == "InsufficientMemory"
+    )
+
+
+def test_a_summary_counts_reasons_and_names_the_nearest_server() -> None:
+    """Servers and replicas by reason; the nearest has the capability and too little memory."""
+    wanted = demand(memory=3 * GI, requirements=["huggingface"])
+    assert summarise(wanted, verdicts(wanted, inventory(PLAIN, EXTRA))) == (
+        "0 of 2 servers can take 1 replica: 2 NotEnoughReplicas; of 3 replicas looked at: 2 MissingCapabilities, "
+        "1 InsufficientMemory; nearest mlserver-extra/0: needs 3Gi, free 2Gi of 2Gi, 0 reserved"
+    )
+
+
+def test_a_summary_names_the_missing_capability_of_the_server_that_lacks_fewest() -> None:
+    """Nobody has all requirements: the nearest is who lacks one, not two."""
+    wanted = demand(requirements=["huggingface", "gpu"])
+    assert summarise(wanted, verdicts(wanted, inventory(PLAIN, EXTRA))).endswith(
+        "nearest mlserver-extra/0: lacks: gpu"
+    )
+
+
+def test_a_summary_says_that_replicas_are_too_few() -> None:
+    """All replicas would do, there are just not enough."""
+    assert place_one(demand(replicas=3), free_server("s1", 200, 200)).message == (
+        "0 of 1 server can take 3 replicas: 1 NotEnoughReplicas; "
+        "nearest s1: 2 of 2 replicas suitable, 3 replicas wanted"
+    )
+
+
+def test_a_pinned_model_says_what_it_waits_for() -> None:
+    """Its own server is the nearest, or is said not to exist."""
+    assert place_one(demand(pin="s1"), free_server("s1", 50), free_server("s2", 200)).message == (
+        "0 of 2 servers can take 1 replica: 1 NotRequestedServer, 1 NotEnoughReplicas; "
+        "of 1 replica looked at: 1 InsufficientMemory; nearest s1/0: needs 100, free 50 of 50, 0 reserved"
+    )
+    assert place_one(demand(pin="s1"), server("s1", expected=2)).message == (
+        "0 of 1 server can take 1 replica: 1 NoReplicas; nearest s1: no replica is connected (2 expected, 0 lost)"
+    )
+    assert place_one(demand(pin="s9"), free_server("s1", 50)).message == (
+        "0 of 1 server can take 1 replica: 1 NotRequestedServer; requested server s9 does not exist"
+    )
+
+
+def test_a_failure_tells_what_is_free_after_the_plan() -> None:
+    """The room that an earlier model took is not shown as free."""
+    done = place([demand("ant", memory=150), demand("bee")], inventory(free_server("s1", 200))).assignments
+    assert done[1].message.endswith("nearest s1/0: needs 100, free 50 of 200, 0 reserved")
+
+
+def test_a_summary_of_servers_that_could_take_it() -> None:
+    """Nothing is nearest where something fits."""
+    wanted = demand()
+    found = verdicts(wanted, inventory(free_server("s1", 200), free_server("s2", 50)))
+    assert summarise(wanted, found) == (
+        "1 of 2 servers can take 1 replica: 1 NotEnoughReplicas; of 2 replicas looked at: 1 InsufficientMemory"
+    )
+
+
+def test_without_a_server_the_namespace_is_named() -> None:
+    """A namespace without servers has a sentence of its own."""
+    assert summarise(demand(), verdicts(demand(), Inventory())) == "namespace default has no server"
+
+
+def test_a_summary_is_bounded() -> None:
+    """Requirements of any length do not make a message of any length."""
+    done = place_one(demand(requirements=["x" * 1000]), PLAIN)
+    assert len(done.message) == MESSAGE_LIMIT
+    assert done.message.endswith("…")
