@@ -64,8 +64,7 @@ class ArtifactCache:
         listed = [_sealed(staged / _FILES, entry) for entry in sorted(entries)]
         (staged / _MANIFEST).write_text(json.dumps(listed), encoding="utf-8")
         place = self._folder / digest
-        with contextlib.suppress(FileNotFoundError):  # what is there is not intact
-            place.rename(Path(tempfile.mkdtemp(dir=self._folder / _STAGING)) / digest)
+        self._drop(place)  # what is there is not intact
         try:
             staged.rename(place)
         except OSError as error:
@@ -90,6 +89,14 @@ class ArtifactCache:
             return None
         return Artifact(digest, place / _FILES)
 
+    def _drop(self, place: Path) -> None:
+        """Remove an artifact so that it is never seen half removed."""
+        if place.exists():
+            aside = Path(tempfile.mkdtemp(dir=self._folder / _STAGING))
+            with contextlib.suppress(FileNotFoundError):  # another process did it
+                place.rename(aside / place.name)
+            shutil.rmtree(aside, ignore_errors=True)
+
     def _evict(self, keep: str) -> None:
         """Remove artifacts that no model uses, the least recently used first, until the limit holds."""
         sizes = {place: _size(place) for place in self._folder.iterdir() if place.name != _STAGING}
@@ -98,7 +105,7 @@ class ArtifactCache:
             if excess <= 0:
                 return
             if place.name != keep and time.time() - _last_use(place) > _REST and not _in_use(place):
-                shutil.rmtree(place, ignore_errors=True)
+                self._drop(place)
                 excess -= sizes[place]
 
 

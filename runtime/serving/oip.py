@@ -10,7 +10,7 @@ no probe meanwhile: that is not death.
 import asyncio
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -96,9 +96,10 @@ class OipClient:
         TransientError ``IndexFailed``, ``ServerUnreachable``, ``ServerTimeout``.
         """
         answer = await self._post("/repository/index", self._timeouts.index, {"ready": True})
-        if not answer.ok:
+        said = _decoded(answer) if answer.ok else None
+        if not isinstance(said, list):
             raise TransientError("IndexFailed", f"{answer.message()} (HTTP {answer.status})")
-        return tuple(sorted(_ready_names(answer)))
+        return tuple(sorted(_ready_names(said)))
 
     async def metadata(self) -> Mapping[str, Any]:
         """The server's metadata: ``name``, ``version``, ``extensions``. TransientError as above."""
@@ -157,9 +158,7 @@ def _decoded(answer: _Answer) -> Any:
         return None
 
 
-def _ready_names(answer: _Answer) -> set[str]:
-    said = _decoded(answer)
-    entries = said if isinstance(said, list) else []
+def _ready_names(entries: Sequence[Any]) -> set[str]:
     return {
         entry["name"]
         for entry in entries

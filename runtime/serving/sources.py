@@ -128,12 +128,18 @@ def remote_source(protocol: str, uri: str, options: Mapping[str, Any], rules: St
         raise InputError("StorageBackendMissing", f"{protocol}:// needs an optional package", hint) from error
     path = str(system._strip_protocol(uri)).rstrip("/")  # noqa: SLF001 (fsspec's documented hook for this)
     if protocol in ("http", "https"):
-        name = path.partition("?")[0].rpartition("/")[2]
-        return Source((SourceFile(safe_path(name), None, lambda: _opened(system, path, 0)),), single=True)
+        return Source((_http_file(system, path),), single=True)
     info = system.info(path)
     if info["type"] == "file":
         return Source((_remote_file(system, path, path.rpartition("/")[2], info),), single=True)
     return Source(tuple(_remote_files(system, path, rules)), single=False)
+
+
+def _http_file(system: Any, url: str) -> SourceFile:
+    """One GET, streamed: not every server knows HEAD or ranges. A size of any kind makes fsspec skip
+    its own inquiry, which would turn every refusal into "not found"."""
+    name = url.partition("?")[0].rpartition("/")[2]
+    return SourceFile(safe_path(name), None, lambda: _opened(system, url, block_size=0, size=-1))
 
 
 def _remote_files(system: Any, root: str, rules: StorageRules) -> Iterator[SourceFile]:
@@ -149,10 +155,9 @@ def _remote_files(system: Any, root: str, rules: StorageRules) -> Iterator[Sourc
 
 
 def _remote_file(system: Any, path: str, name: str, info: Mapping[str, Any]) -> SourceFile:
-    return SourceFile(safe_path(name), info.get("size"), lambda: _opened(system, path, _BLOCK))
+    return SourceFile(safe_path(name), info.get("size"), lambda: _opened(system, path, block_size=_BLOCK))
 
 
-def _opened(system: Any, path: str, block: int) -> IO[bytes]:
-    """``block`` 0 streams, which is what HTTP servers without range requests need."""
-    stream: IO[bytes] = system.open(path, "rb", block_size=block)
+def _opened(system: Any, path: str, **how: Any) -> IO[bytes]:
+    stream: IO[bytes] = system.open(path, "rb", **how)
     return stream

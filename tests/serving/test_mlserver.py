@@ -1,7 +1,6 @@
 """Real MLServer: the contract of every server program, and what only MLServer shows."""
 
 import json
-import os
 
 import httpx
 import pytest
@@ -12,7 +11,7 @@ from runtime.serving.mlserver import MLServerProgram
 from schemas.errors import InputError, TransientError
 from schemas.specs import ModelSpec, Parameter
 from schemas.template import ServerTemplate
-from tests.contracts.server_program import Serving, ServerProgramContract, Subject, free_endpoint
+from tests.contracts.server_program import ServerProgramContract, Serving, Subject, free_endpoint
 from tests.serving.parts import IRIS_REQUEST, mlserver_program, write_iris
 
 SKLEARN = ModelSpec("unused", requirements=("sklearn",))
@@ -88,7 +87,8 @@ class TestMLServer(ServerProgramContract):
         for _ in range(3):
             serving.infer(name)
         port = json.loads((serving.folder / "settings.json").read_text())["metrics_port"]
-        lines = httpx.get(f"http://127.0.0.1:{port}/metrics").text.splitlines()
+        async with httpx.AsyncClient() as client:
+            lines = (await client.get(f"http://127.0.0.1:{port}/metrics")).text.splitlines()
         (count,) = [x for x in lines if x.startswith("model_infer_request_success_total") and name in x]
         assert count.endswith(" 3.0")
 
@@ -123,7 +123,7 @@ def _template(**environment: str) -> ServerTemplate:
 def test_facts_build_nothing(unbuilt, tmp_path):
     """Facts come from the package list alone."""
     assert unbuilt.facts().runtimes == ("mlserver", "python", "sklearn")
-    assert not os.listdir(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_ports_of_the_template_do_not_win(unbuilt, tmp_path):
