@@ -6,12 +6,12 @@ Units, defaults and reasons of every setting stand in ``config.schema.json`` bes
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from reconciler.diff import PrunePolicy
 from schemas.resource import Resource
 
-CONFIGURATION = "configuration"
+CONFIGURATION: Final = "configuration"
 """Owner of what the configuration declares, and name of the application that applies it."""
 
 OnExit = Literal["stop", "leave"]

@@ -185,10 +185,10 @@ def _servers(file: Path, document: Document) -> tuple[Resource, ...]:
     readings = []
     for index, value in enumerate(document.value.get("servers", ())):
         place = document.find(["servers", index])
-        reading = read_file(_place(file, place), json.dumps(value).encode(), DEFAULT_NAMESPACE)
-        readings.append(reading)
+        data = json.dumps(value).encode()
+        readings.append(read_file(_place(file, place), data, DEFAULT_NAMESPACE, CONFIGURATION))
     loaded = combine(readings)
-    problems = [f"{p.file} {p.message}" for p in loaded.problems if p.severity == "error"]
+    problems = [f"{p.file} {p.path or p.kind}: {p.message}" for p in loaded.problems if p.severity == "error"]
     problems += [f"{s.file} not a manifest of {', '.join(DECLARABLE)}" for s in loaded.skipped]
     problems += [
         f"{r.origin.file} {r.key} cannot be declared here, only {' and '.join(DECLARABLE)}"

@@ -158,6 +158,15 @@ def inventory(servers: Iterable[Server], loaded: Loaded) -> Inventory:
     return Inventory(tuple(replace(server, replicas=_filled(server, loaded)) for server in servers))
 
 
+def live_inventory(live: LiveState) -> Inventory:
+    """The inventory as it is now, before anything is planned."""
+    running: dict[tuple[str, str], list[ServerReplica]] = {}
+    for entry in live.servers:
+        running.setdefault((entry.id.namespace, entry.id.server), []).append(_as_it_runs(entry))
+    servers = [Server(*name, len(replicas), tuple(replicas)) for name, replicas in sorted(running.items())]
+    return inventory(servers, standing_models(servers, live))
+
+
 def _filled(server: Server, loaded: Loaded) -> tuple[ServerReplica, ...]:
     return tuple(
         replace(replica, loaded=tuple(entry for _, entry in sorted(on.items())))

@@ -1,0 +1,115 @@
+"""A running controller's API as :class:`~reconciler.answers.Answers`."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+from cattrs import BaseValidationError
+
+from placement.inventory import ReplicaId
+from reconciler.listing import Object
+from reconciler.plan import Plan
+from reconciler.planner import Explanation
+from reconciler.status import ApplicationStatus
+from schemas.codec import decode
+from schemas.errors import InputError, MoorageError, StopError, TransientError
+from schemas.resource import ResourceKey
+
+T = TypeVar("T")
+
+TIMEOUT = httpx.Timeout(120.0, connect=5.0)
+"""Seconds. A plan of ten thousand models takes a while; a loopback connection does not."""
+
+
+class ApiClient:
+    """Asks the API at ``url``. Proxies of the environment are not for loopback."""
+
+    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
+        self._url = url
+        self._http = httpx.Client(base_url=url, timeout=TIMEOUT, trust_env=False, transport=transport)
+
+    def instance(self) -> str | None:
+        """The instance id of the controller that answers there; None where nobody of ours does."""
+        try:
+            value = self._http.get("/healthz", timeout=5.0).json()
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+            return None
+        found = value.get("instance") if isinstance(value, dict) else None
+        return found if isinstance(found, str) else None
+
+    def applications(self) -> tuple[ApplicationStatus, ...]:
+        """The status of every application, by name."""
+        return tuple(_value(ApplicationStatus, each) for each in self._json("/api/v1/applications")["items"])
+
+    def application(self, name: str) -> ApplicationStatus:
+        """The status of one application."""
+        return _value(ApplicationStatus, self._json(_path(name)))
+
+    def plan(self, name: str) -> Plan:
+        """What a sync of the application would do now."""
+        return _value(Plan, self._json(_path(name, "plan")))
+
+    def explain(self, name: str, model: ResourceKey) -> Explanation:
+        """Why a model is where it is."""
+        return _value(
+            Explanation, self._json(_path(name, "explain"), model=f"{model.namespace}/{model.name}")
+        )
+
+    def objects(self, kind: str, namespace: str | None) -> tuple[Object, ...]:
+        """Applied resources of one kind."""
+        wanted = {"kind": kind, **({"namespace": namespace} if namespace is not None else {})}
+        return tuple(self._json("/api/v1/resources", **wanted)["items"])
+
+    def log(self, replica: ReplicaId, lines: int) -> str:
+        """The end of a server replica's log."""
+        names = (quote(replica.namespace, safe=""), quote(replica.server, safe=""), str(replica.index))
+        return self._get(f"/api/v1/servers/{'/'.join(names)}/log", tail=str(lines)).text
+
+    def listeners(self) -> Mapping[str, str]:
+        """The gateway's URL by namespace."""
+        found: Mapping[str, str] = self._json("/api/v1/gateway")["listeners"]
+        return found
+
+    def _json(self, path: str, **query: str) -> Any:
+        try:
+            return self._get(path, **query).json()
+        except ValueError as error:
+            raise self._unexpected(path) from error
+
+    def _get(self, path: str, **query: str) -> httpx.Response:
+        try:
+            answer = self._http.get(path, params=query)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            hint = "start it with `moorage run`, or leave --server away"
+            raise TransientError("ControllerUnreachable", f"{self._url}: {error}", hint) from error
+        if answer.status_code != httpx.codes.OK:
+            raise self._error(path, answer)
+        return answer
+
+    def _error(self, path: str, answer: httpx.Response) -> MoorageError:
+        try:
+            said = answer.json()["error"]
+            parts = (str(said["reason"]), str(said["message"]), str(said["hint"]))
+        except (ValueError, KeyError, TypeError):
+            return self._unexpected(path)
+        if answer.status_code in (404, 422):
+            return InputError(*parts)
+        return TransientError(*parts) if answer.status_code == 503 else StopError(*parts)
+
+    def _unexpected(self, path: str) -> MoorageError:
+        return StopError("UnexpectedAnswer", f"{self._url}{path} did not answer as a controller does")
+
+
+def _path(application: str, *rest: str) -> str:
+    return "/".join(("/api/v1/applications", quote(application, safe=""), *rest))
+
+
+def _value(cls: type[T], data: Any) -> T:
+    try:
+        return decode(cls, data)
+    except (BaseValidationError, TypeError, KeyError) as error:
+        hint = "the command and the controller are of different versions"
+        raise StopError(
+            "UnexpectedAnswer", f"the controller's {cls.__name__} cannot be read", hint
+        ) from error

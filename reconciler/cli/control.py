@@ -1,0 +1,63 @@
+"""``moorage run``, ``stop`` and ``version``: the controller's life."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reconciler.cli.options import ConfigOption
+
+STOP_PATIENCE = 120.0
+"""Seconds that a controller has to end itself after ``moorage stop``."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(run)
+    app.command()(stop)
+    app.command()(version)
+
+
+def run(
+    config: ConfigOption = None,
+    repo: Annotated[
+        str | None,
+        typer.Option(
+            "--repo", help="Follow this repository, without a configuration file.", show_default=False
+        ),
+    ] = None,
+    revision: Annotated[str, typer.Option("--revision", help="Branch, tag or commit.")] = "HEAD",
+    path: Annotated[str, typer.Option("--path", help="Folder inside the repository.")] = ".",
+) -> None:
+    """Run a controller until it is told to end (SIGTERM, Ctrl-C)."""
+    from reconciler import compose
+    from reconciler.cli.logs import configure_logs
+    from reconciler.cli.session import configuration
+    from reconciler.config_file import repository_config
+
+    configure_logs()
+    told = configuration(config) if repo is None else repository_config(repo, revision, path, Path.cwd())
+    asyncio.run(compose.run(told))
+
+
+def stop(config: ConfigOption = None) -> None:
+    """End serving: the controller if one runs, inference servers and gateway either way."""
+    from reconciler import ending
+    from reconciler.cli.output import say
+    from reconciler.cli.session import configuration
+
+    told = configuration(config)
+    if ending.end_controller(told.state, STOP_PATIENCE):
+        say("the controller has ended")
+    ended = asyncio.run(ending.end_serving(told.state))
+    say(f"{ended} processes were ended" if ended else "nothing was serving")
+
+
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    from reconciler.cli.output import line
+
+    line(installed("moorage"))

@@ -1,0 +1,46 @@
+"""The command ``moorage``: its commands, and the one place where an error becomes an exit status.
+
+What a command needs is loaded when it runs, so that ``moorage --help`` is quick.
+"""
+
+import os
+import sys
+
+import typer
+
+from reconciler.cli import control, validate
+from reconciler.cli.exits import FAILED, report
+
+app = typer.Typer(
+    name="moorage",
+    help="Declarative GitOps for ML model serving: Seldon Core 2 manifests in Git, served models out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (control, validate):
+    module.register(app)
+
+
+def main() -> int:
+    """Run a command and give its exit status."""
+    try:
+        status = app(standalone_mode=False)
+    except (Exception, KeyboardInterrupt) as error:
+        if os.environ.get("MOORAGE_TRACEBACK"):
+            raise
+        return _usage(error) or report(error)
+    return status if isinstance(status, int) else 0
+
+
+def _usage(error: BaseException) -> int | None:
+    """What the argument parser refuses, in its own words."""
+    show = getattr(error, "show", None)
+    if show is None:
+        return None
+    show()
+    return FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

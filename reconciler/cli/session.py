@@ -1,0 +1,48 @@
+"""Whom a command asks: the running controller, or the same functions without one.
+
+A controller is found by ``--server``, by ``MOORAGE_SERVER``, or by the file in the state folder that the
+configuration names. What that file says counts only if the controller answers with its instance id.
+"""
+
+from pathlib import Path
+
+from reconciler.address import read_address
+from reconciler.answers import Answers
+from reconciler.cli.client import ApiClient
+from reconciler.cli.output import say
+from reconciler.config import Config
+from reconciler.config_file import DEFAULT_FILE, load_config
+from reconciler.status import ApplicationStatus
+from schemas.errors import InputError
+
+
+def configuration(config: Path | None) -> Config:
+    """The configuration named, or the one in this folder. InputError ``ConfigNotFound``."""
+    return load_config(config or Path(DEFAULT_FILE))
+
+
+def answers(config: Path | None, server: str | None) -> Answers:
+    """The controller if one runs, else the repository and the record."""
+    if server:
+        return ApiClient(server)
+    told = configuration(config)
+    address = read_address(told.state)
+    if address is not None:
+        client = ApiClient(address.url)
+        if client.instance() == address.instance:
+            return client
+    from reconciler.compose import offline  # the whole machine; not needed to ask a controller
+
+    say("no controller runs: answering from the repository and the record")
+    return offline(told)
+
+
+def application(asked: Answers, name: str | None) -> ApplicationStatus:
+    """The application named, or the only one that follows a repository."""
+    if name is not None:
+        return asked.application(name)
+    statuses = [status for status in asked.applications() if status.repository]
+    if len(statuses) != 1:
+        known = ", ".join(status.name for status in statuses) or "none"
+        raise InputError("ApplicationNotNamed", "which application is meant?", f"name one of: {known}")
+    return statuses[0]

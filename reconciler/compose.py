@@ -1,0 +1,213 @@
+"""The composition root: the only place that knows which adapter stands behind which protocol.
+
+From a configuration to a running controller and back to nothing: what is started in which order, and
+what a signal ends. Everything that decides lives elsewhere.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import structlog
+
+from reconciler.address import Address, withdraw, write_address
+from reconciler.config import ApplicationConfig, Config
+from reconciler.history import History
+from reconciler.loop import Controller
+from reconciler.offline import Offline
+from reconciler.planner import Policy
+from reconciler.source.application import DeclaredApplication, GitApplication
+from reconciler.web.api import Questions, make_app
+from reconciler.web.server import ApiServer, bind
+from runtime.gateway.envoy import EnvoyGateway
+from runtime.local.live import load_live_state
+from runtime.local.runtime import LocalRuntime
+from runtime.ports import ServerProgram
+from runtime.serving.artifacts import FsspecArtifactStore
+from runtime.serving.environments import DEFAULT_MLSERVER_PACKAGES, Environments
+from runtime.serving.intake import FetchProgress
+from runtime.serving.mlserver import MLServerProgram
+from runtime.serving.storage import PrefixMapping, StorageRules
+from runtime.serving.unavailable import UnavailableProgram
+from runtime.state import LiveState
+from schemas.defaults import default_server_configs
+from schemas.errors import MoorageError, StopError
+from schemas.resource import DEFAULT_NAMESPACE
+from schemas.specs import ServerConfigSpec
+
+log = structlog.get_logger(__name__)
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+FETCH_PAUSE = 10.0
+"""Seconds between two log lines about one fetch."""
+
+
+async def run(config: Config) -> None:
+    """Run a controller until it is told to end.
+
+    Raises StopError where it cannot start (``PortInUse``, ``StateLocked``) or cannot go on; what serves
+    then goes on serving, and the next start adopts it.
+    """
+    told = _signals()
+    with bind(config.api.host, config.api.port) as socket:
+        runtime = _runtime(config)
+        await runtime.start()
+        mode = "leave"
+        try:
+            address = Address.of(socket)
+            await _serve(config, runtime, ApiServer(socket), address, told)
+            mode = config.on_exit
+        finally:
+            log.info("ending", serving=mode)
+            await runtime.stop("stop" if mode == "stop" else "leave")
+
+
+async def _serve(
+    config: Config, runtime: LocalRuntime, server: ApiServer, address: Address, told: asyncio.Event
+) -> None:
+    """Controller and API side by side, until one of them fails or a signal came."""
+    history = History(_history_file(config))
+    controller = Controller(
+        config.applications, runtime, policies(), history, config.state / "mirrors", config.servers
+    )
+    questions = Questions(controller, config.state, gateway_urls(config), address.instance)
+    write_address(config.state, address)
+    log.info("controller started", api=address.url, state=str(config.state))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(controller.run()),
+                tasks.create_task(server.serve(make_app(questions))),
+            ]
+            tasks.create_task(_cancel_when(told, running))
+    except ExceptionGroup as group:
+        raise _first(group) from group
+    finally:
+        withdraw(config.state)
+        history.close()
+
+
+async def _cancel_when(told: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    await told.wait()
+    for task in tasks:
+        task.cancel()
+
+
+def _signals() -> asyncio.Event:
+    """An event that the first signal sets; later ones change nothing."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, told.set)
+    return told
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    """The error of ours in a group, else whatever came first."""
+    matching, _ = group.split(MoorageError)
+    errors = list(_leaves(matching or group))
+    return errors[0] if isinstance(errors[0], MoorageError) else StopError("InternalError", repr(errors[0]))
+
+
+def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def offline(config: Config) -> Offline:
+    """Answers about the configuration's state folder while no controller runs."""
+    mirrors = config.state / "mirrors"
+    sources = [GitApplication(each, mirrors) for each in config.applications]
+    return Offline(
+        config.state,
+        [*sources, DeclaredApplication(config.servers)],
+        lambda: live_state(config),
+        policies(),
+        _history_file(config),
+        gateway_urls(config),
+    )
+
+
+def live_state(config: Config) -> LiveState:
+    """What the record of the state folder says, read while no controller runs."""
+    facts = {name: program.facts() for name, program in programs(config).items()}
+    return load_live_state(config.state, facts)
+
+
+def policies() -> Callable[[ApplicationConfig], Policy]:
+    """The planning policy of an application: its own prune rules, the built-in ServerConfigs."""
+    return lambda application: Policy(application.prune, built_in())
+
+
+@cache
+def built_in() -> Mapping[str, ServerConfigSpec]:
+    """The ServerConfigs that exist without being declared, by name."""
+    found: dict[str, ServerConfigSpec] = {}
+    for resource in default_server_configs(DEFAULT_NAMESPACE):
+        assert isinstance(resource.spec, ServerConfigSpec)
+        found[resource.key.name] = resource.spec
+    return found
+
+
+def programs(config: Config) -> Mapping[str, ServerProgram]:
+    """A program for every ServerConfig that is known by name: built in, or with a package list."""
+    environments = Environments(
+        config.state / "environments", lambda line: log.info("environment", line=line)
+    )
+    packages = {"mlserver": DEFAULT_MLSERVER_PACKAGES, **config.packages}
+    found: dict[str, ServerProgram] = {}
+    for name in sorted({*built_in(), *packages}):
+        listed = packages.get(name)
+        found[name] = MLServerProgram(name, environments, listed) if listed else UnavailableProgram(name)
+    return found
+
+
+def storage_rules(config: Config) -> StorageRules:
+    """What models may be fetched from."""
+    storage = config.storage
+    return StorageRules(
+        roots=storage.allow,
+        mappings=tuple(PrefixMapping(each.source, each.target) for each in storage.map),
+        secrets=storage.secrets,
+    )
+
+
+def gateway_urls(config: Config) -> Mapping[str, str]:
+    """Where models of each namespace are asked."""
+    host = config.gateway.host if config.gateway.host != "0.0.0.0" else "127.0.0.1"  # noqa: S104 (only compared)
+    return {namespace: f"http://{host}:{port}" for namespace, port in config.listeners.items()}
+
+
+def _runtime(config: Config) -> LocalRuntime:
+    artifacts = FsspecArtifactStore(config.state / "artifacts", storage_rules(config), _fetch_log())
+    gateway = EnvoyGateway(config.state / "gateway", config.gateway.host)
+    return LocalRuntime(config.state, programs(config), artifacts, gateway, config.listeners)
+
+
+def _fetch_log() -> Callable[[FetchProgress], None]:
+    """Progress of fetches as log lines: at the first report of each, then every :data:`FETCH_PAUSE`."""
+    last: dict[str, float] = {}
+
+    def report(progress: FetchProgress) -> None:
+        now = time.monotonic()
+        if now - last.get(progress.uri, -FETCH_PAUSE) >= FETCH_PAUSE:
+            last[progress.uri] = now
+            log.info(
+                "fetching",
+                uri=progress.uri,
+                files=progress.files,
+                bytes=progress.bytes_,
+                total=progress.total,
+            )
+
+    return report
+
+
+def _history_file(config: Config) -> Path:
+    return config.state / "history.sqlite"
