@@ -6,8 +6,8 @@ A version is bound at its first good load, not before: a broken artifact may sti
 import asyncio
 from collections import defaultdict
 
-from runtime.local.rows import Version
-from runtime.local.versions import VersionKey, Versions
+from runtime.local.rows import Version, VersionKey
+from runtime.local.versions import Versions
 from runtime.ports import Artifact, ArtifactStore
 from schemas.errors import InputError
 

@@ -1,12 +1,14 @@
 """One load on one incarnation: lay the artifact out, load it, wait until it is ready."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 
+from runtime.local.failures import RECOVERABLE
 from runtime.local.limits import LocalLimits
 from runtime.local.servers import Incarnation, Launcher
 from runtime.ports import Artifact, ServerProgram
-from schemas.errors import MoorageError, StopError, TransientError
+from schemas.errors import TransientError
 from schemas.specs import ModelSpec
 
 
@@ -41,11 +43,8 @@ class Loader:
 
     async def discard(self, incarnation: Incarnation, name: str) -> None:
         """Unload what nobody wants, if it is there; a server that cannot is none the worse for it."""
-        try:
+        with contextlib.suppress(*RECOVERABLE):
             await incarnation.client.unload(name)
-        except MoorageError as error:
-            if isinstance(error, StopError):
-                raise
 
     async def _lay(
         self, incarnation: Incarnation, artifact: Artifact, model: str, number: int, spec: ModelSpec

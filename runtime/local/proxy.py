@@ -15,13 +15,13 @@ from pathlib import Path
 import structlog
 
 from runtime.local.backoff import Backoff
+from runtime.local.failures import RECOVERABLE
 from runtime.local.limits import LocalLimits
 from runtime.local.processes import Process, ProcessIdentity, adopt, spawn, sweep
 from runtime.local.record import Record
 from runtime.local.rows import ProcessRow
 from runtime.local.table import Serving, WireName, gateway_table
 from runtime.ports import Gateway, GatewayTable
-from schemas.errors import MoorageError, StopError
 
 Logger = structlog.stdlib.BoundLogger
 
@@ -119,12 +119,11 @@ class Proxy:
     async def _republish(self) -> None:
         while True:
             await self._touched.wait()
+            await asyncio.sleep(self._limits.poll)  # what changes together is told together
             self._touched.clear()
             try:
                 await self._publish()
-            except MoorageError as error:
-                if isinstance(error, StopError):
-                    raise
+            except RECOVERABLE as error:
                 self._log.warning("routes not published", reason=error.reason, detail=error.message)
                 await asyncio.sleep(self._limits.restart_backoff)
                 self._touched.set()
@@ -154,10 +153,8 @@ class Proxy:
             self._record.processes.put(row)
             env = {"PATH": os.environ.get("PATH", os.defpath)}
             self._process = spawn(argv, env, self._state, log, self._record.state, row.token)
-        except MoorageError as error:
+        except RECOVERABLE as error:
             self._record.processes.drop(row.token)
-            if isinstance(error, StopError):
-                raise
             self._log.error("gateway did not start", reason=error.reason, detail=error.message)
             return False
         identity = self._process.identity

@@ -7,6 +7,9 @@ from runtime.ports import Endpoint
 from schemas.specs import ModelSpec
 from schemas.template import ServerTemplate
 
+VersionKey = tuple[str, str, str]
+"""Namespace, model, version digest."""
+
 
 @dataclass(frozen=True)
 class ServerRow:
@@ -30,6 +33,11 @@ class ModelAt:
     model: str
     version: str
     replica: ReplicaId
+
+    @property
+    def version_key(self) -> VersionKey:
+        """The version that this is a replica of."""
+        return (self.namespace, self.model, self.version)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ for them with :meth:`LocalRuntime.processes`.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +16,7 @@ import structlog
 from placement.inventory import ReplicaId
 from runtime.local.artifacts import Artifacts
 from runtime.local.ending import end_strays, find_strays
+from runtime.local.failures import RECOVERABLE
 from runtime.local.limits import LocalLimits
 from runtime.local.loading import Loader
 from runtime.local.lock import StateLock
@@ -24,7 +24,8 @@ from runtime.local.logs import bound
 from runtime.local.models import Models
 from runtime.local.proxy import Proxy, gateway_log
 from runtime.local.record import Record
-from runtime.local.rows import ModelAt, ProcessRow, ServerRow
+from runtime.local.replicas import Replicas
+from runtime.local.rows import ModelAt, ProcessRow
 from runtime.local.servers import Incarnation, Launcher, server_log
 from runtime.local.supervisor import SupervisedReplica
 from runtime.local.versions import Versions
@@ -43,9 +44,8 @@ from runtime.operations import (
 from runtime.ports import ArtifactStore, Endpoint, Gateway, ServerProgram
 from runtime.routes import Target
 from runtime.state import AppliedResource, LiveState
-from schemas.errors import MoorageError, StopError
+from schemas.errors import StopError
 from schemas.resource import ResourceKey
-from schemas.template import ServerTemplate
 
 Logger = structlog.stdlib.BoundLogger
 StopMode = Literal["stop", "leave"]
@@ -90,8 +90,6 @@ class LocalRuntime:
         self._log: Logger = logger or structlog.get_logger("runtime.local")
         self._hints: set[asyncio.Event] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._busy: defaultdict[ReplicaId, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._replicas: dict[ReplicaId, SupervisedReplica] = {}
         self._broken: BaseException | None = None
 
     async def start(self) -> None:
@@ -114,18 +112,17 @@ class LocalRuntime:
 
     async def stop(self, mode: StopMode) -> None:
         """End supervision; ``stop`` drains and ends every process, ``leave`` lets Ready ones run on."""
-        await asyncio.gather(*(replica.halt() for replica in self._replicas.values()))
+        await self._replicas.halt()
         await self._models.halt()
         if mode == "stop":
             await self._drain()
         await self._cancel_tasks()
         if mode == "stop":
             await self._proxy.end()
-            await asyncio.gather(*(replica.end() for replica in self._replicas.values()))
+            await self._replicas.end()
         else:
             self._proxy.leave()
-            for replica in self._replicas.values():
-                replica.leave()
+            self._replicas.leave()
         self._record.close()
         self._lock.release()
 
@@ -134,7 +131,7 @@ class LocalRuntime:
         self._require_whole()
         return LiveState(
             self._record.resources.in_order(),
-            tuple(self._replicas[replica].observe() for replica in sorted(self._replicas)),
+            tuple(entry.observe() for _, entry in sorted(self._replicas.supervised.items())),
             self._models.observe(),
             self._record.routes.in_order(),
             {name: program.facts() for name, program in sorted(self._programs.items())},
@@ -145,9 +142,7 @@ class LocalRuntime:
         self._require_whole()
         try:
             return await self._apply(operation)
-        except StopError:
-            raise
-        except MoorageError as error:
+        except RECOVERABLE as error:
             return Result("failed", error.reason, error.message)
 
     async def changes(self) -> AsyncIterator[None]:
@@ -165,95 +160,61 @@ class LocalRuntime:
     def processes(self) -> tuple[ProcessFacts, ...]:
         """The running processes, gateway first, then by server replica."""
         facts = [_facts("gateway", self._proxy.row, gateway_log(self._folder))]
-        for identity in sorted(self._replicas):
-            current = self._replicas[identity].current
+        for identity, supervised in sorted(self._replicas.supervised.items()):
+            current = supervised.current
             row = current.row if current else None
             facts.append(_facts(str(identity), row, server_log(self._folder, identity)))
         return tuple(fact for fact in facts if fact is not None)
 
-    # events of replicas: see runtime.local.supervisor.ReplicaEvents
-
-    def came_up(self, replica: ReplicaId) -> None:
-        """A fresh incarnation: load what the record says."""
-        self._models.bring_back(replica)
-
-    def went_down(self, replica: ReplicaId) -> None:
-        """Routes go around it until it is back."""
-        self._models.interrupt(replica)
-
-    def was_lost(self, replica: ReplicaId) -> None:
-        """Only now are its models free to go elsewhere."""
-        self._models.free(replica)
-
-    def changed(self) -> None:
-        """Publish what serves, and hint at it."""
-        self._proxy.touch()
-        for hint in self._hints:
-            hint.set()
-
     def _assemble(self) -> None:
-        self._proxy = Proxy(
-            self._folder, self._record, self._gateway, self._listeners, self._limits, self._log
-        )
+        supervised: dict[ReplicaId, SupervisedReplica] = {}
+        record, limits, log = self._record, self._limits, self._log
+        self._versions = Versions(record)
+        self._proxy = Proxy(self._folder, record, self._gateway, self._listeners, limits, log)
         self._proxy.serve_from(self._serving, self._wire)
-        self._versions = Versions(self._record)
-        self._launcher = Launcher(self._folder, self._record, self._programs, self._limits)
+        launcher = Launcher(self._folder, record, self._programs, limits)
         self._models = Models(
-            self._record,
+            record,
             self._versions,
             Artifacts(self._versions, self._store),
-            Loader(self._launcher, self._limits),
-            self._replicas,
-            self._limits,
-            self.changed,
-            self._log,
+            Loader(launcher, limits),
+            supervised,
+            limits,
+            self._hint,
+            self._proxy.touch,
+            log,
+        )
+        self._replicas = Replicas(
+            supervised, record, launcher, self._models, self._proxy, limits, self._hint, self._watch, log
         )
 
     async def _take_up(self) -> None:
         """Adopt, learn what is loaded, route, and only then end what is left over and start the rest."""
-        adopted = self._adopt()
-        strays = await find_strays(self._record, self._adopted_tokens(adopted))
-        await asyncio.gather(*(self._take_over(replica, held) for replica, held in adopted.items()))
+        self._proxy.adopt()
+        adopted = self._replicas.adopt()
+        strays = await find_strays(self._record, self._tokens(adopted.values()))
+        await asyncio.gather(*(self._replicas.take_over(*entry) for entry in adopted.items()))
         for task in self._proxy.start():
             self._watch(task)
         await self._settle_first()
         await end_strays(self._record, strays, self._limits)
         for row in self._record.servers.in_order():
             if row.stopping:
-                self._forget_replica(row.id)
+                self._replicas.forget(row.id)
             elif row.id not in adopted:
-                self._supervise(row)
+                self._replicas.bring_up(row)
         self._watch(asyncio.create_task(self._models.recheck()))
         self._watch(asyncio.create_task(self._bound_logs()))
 
-    def _adopt(self) -> dict[ReplicaId, Incarnation]:
-        self._proxy.adopt()
-        found: dict[ReplicaId, Incarnation] = {}
-        for row in self._record.processes.in_order():
-            wanted = self._record.servers.get(row.server.replica) if row.server else None
-            if row.current and wanted is not None and not wanted.stopping:
-                incarnation = self._launcher.adopt(row)
-                if incarnation is not None:
-                    found[wanted.id] = incarnation
-        return found
-
-    def _adopted_tokens(self, adopted: Mapping[ReplicaId, Incarnation]) -> frozenset[str]:
-        rows = [self._proxy.row, *(incarnation.row for incarnation in adopted.values())]
-        return frozenset(row.token for row in rows if row is not None)
-
-    async def _take_over(self, replica: ReplicaId, incarnation: Incarnation) -> None:
-        row = self._record.servers.get(replica)
-        assert row is not None
-        self._supervise(row, incarnation)
-        await self._models.take_over(replica, incarnation)
+    def _tokens(self, adopted: Iterable[Incarnation]) -> frozenset[str]:
+        gateway = {self._proxy.row.token} if self._proxy.row else set()
+        return frozenset(gateway | {incarnation.token for incarnation in adopted})
 
     async def _settle_first(self) -> None:
         """A gateway that does not take its routes is no reason not to start: it is told again later."""
         try:
             await self._proxy.settle()
-        except MoorageError as error:
-            if isinstance(error, StopError):
-                raise
+        except RECOVERABLE as error:
             self._log.error("the gateway does not take its routes", reason=error.reason, detail=error.message)
 
     async def _apply(self, operation: Operation) -> Result:
@@ -263,14 +224,11 @@ class LocalRuntime:
             case ForgetResource(key):
                 self._forget(key)
             case StartServerReplica(replica, template):
-                async with self._busy[replica]:
-                    return await self._start_replica(replica, template)
+                return await self._replicas.start(replica, template)
             case ReplaceServerReplica(replica, template):
-                async with self._busy[replica]:
-                    return await self._replace_replica(replica, template)
+                return await self._replicas.replace(replica, template)
             case StopServerReplica(replica):
-                async with self._busy[replica]:
-                    await self._stop_replica(replica)
+                await self._replicas.stop(replica)
             case LoadModel():
                 return await self._models.load(operation)
             case UnloadModel(namespace, model, version, replica):
@@ -285,63 +243,12 @@ class LocalRuntime:
             if key.kind == "Model":
                 self._models.forget(key.namespace, key.name)
 
-    async def _start_replica(self, replica: ReplicaId, template: ServerTemplate) -> Result:
-        supervised = self._replicas.get(replica)
-        if supervised is None:
-            row = ServerRow(replica, template, capabilities=self._launcher.offers(template))
-            supervised = self._supervise(self._record.servers.put(row))
-        elif supervised.current is None:
-            supervised.want(template)
-        elif supervised.current.template != template:
-            message = f"server replica {replica} runs from another template; replace it"
-            return Result("failed", "Orphaned", message)
-        return await supervised.outcome()
-
-    async def _replace_replica(self, replica: ReplicaId, template: ServerTemplate) -> Result:
-        supervised = self._replicas.get(replica)
-        if supervised is None or supervised.current is None:
-            return await self._start_replica(replica, template)
-        if supervised.current.template == template:
-            return await supervised.outcome()
-        old = await supervised.replace(template, lambda new: self._models.carry(replica, new))
-        if old is None:
-            return await supervised.outcome()
-        self._models.judge_anew(replica)
-        await self._proxy.settle()
-        await asyncio.sleep(self._limits.unload_grace)
-        await self._launcher.end(old)
-        await asyncio.to_thread(self._launcher.clear, old)
-        return DONE
-
-    async def _stop_replica(self, replica: ReplicaId) -> None:
-        supervised = self._replicas.get(replica)
-        if supervised is None:
-            return
-        self._record.servers.put(replace(supervised.row, stopping=True))
-        await supervised.drain()
-        for row in self._record.models_on(replica):
-            await self._models.stop_loading(row.at)
-        await self._proxy.settle()
-        if any(at.replica == replica for at in self._models.serving):
-            await asyncio.sleep(self._limits.unload_grace)
-        await supervised.end()
-        del self._replicas[replica]
-        self._forget_replica(replica)
-
-    def _forget_replica(self, replica: ReplicaId) -> None:
-        with self._record.together():
-            self._models.free(replica)
-            self._record.servers.drop(replica)
-        self._launcher.clear_all(replica)
-        self.changed()
-
     async def _unload(self, at: ModelAt) -> None:
         """The route should be gone already; where it is not, the gateway leaves the replica out first."""
         await self._models.stop_loading(at)
         if at not in self._record.models.rows:
             return
         if self._models.restrict(at):
-            self.changed()
             await self._proxy.settle()
             await asyncio.sleep(self._limits.unload_grace)
         await self._models.take_out(at)
@@ -354,14 +261,8 @@ class LocalRuntime:
                 self._record.routes.drop(name)
         await self._proxy.settle()
 
-    def _supervise(self, row: ServerRow, incarnation: Incarnation | None = None) -> SupervisedReplica:
-        supervised = SupervisedReplica(row, self._launcher, self._record, self._limits, self, self._log)
-        self._replicas[row.id] = supervised
-        self._watch(supervised.start(incarnation))
-        return supervised
-
     def _serving(self, namespace: str, target: Target, replica: ReplicaId) -> Endpoint | None:
-        supervised = self._replicas.get(replica)
+        supervised = self._replicas.supervised.get(replica)
         at = ModelAt(namespace, target.model, target.version, replica)
         if supervised is None or supervised.current is None or supervised.state != "Ready":
             return None
@@ -381,7 +282,11 @@ class LocalRuntime:
         if not task.cancelled() and task.exception() is not None:
             self._broken = task.exception()
             self._log.critical("supervision has broken down", exc_info=self._broken)
-            self.changed()
+            self._hint()
+
+    def _hint(self) -> None:
+        for hint in self._hints:
+            hint.set()
 
     def _require_whole(self) -> None:
         if self._broken is not None:
@@ -397,7 +302,7 @@ class LocalRuntime:
         """No new requests, a grace for those under way."""
         try:
             await self._proxy.close_routes()
-        except MoorageError as error:
+        except RECOVERABLE as error:
             self._log.warning("the gateway keeps its routes", reason=error.reason, detail=error.message)
         else:
             await asyncio.sleep(self._limits.unload_grace)

@@ -15,13 +15,14 @@ from pathlib import Path
 
 from placement.inventory import ReplicaId
 from runtime.capabilities import offered
+from runtime.local.failures import RECOVERABLE
 from runtime.local.limits import LocalLimits
 from runtime.local.logs import last_line
 from runtime.local.processes import Process, ProcessIdentity, adopt, spawn
 from runtime.local.record import Record
 from runtime.local.rows import IncarnationRow, ProcessRow
 from runtime.ports import Endpoint, InferenceServer, ServerProgram
-from schemas.errors import InputError, MoorageError, StopError, TransientError
+from schemas.errors import InputError, MoorageError, TransientError
 from schemas.template import ServerTemplate
 
 LOOPBACK = "127.0.0.1"
@@ -149,7 +150,7 @@ class Launcher:
             if process is not None:
                 await process.end(0)
             self._record.processes.drop(row.token)
-            if isinstance(error, MoorageError | OSError) and not isinstance(error, StopError):
+            if isinstance(error, (*RECOVERABLE, OSError)):
                 raise _start_failed(wanted.endpoint, error) from error
             raise
         return incarnation
@@ -186,9 +187,7 @@ class Launcher:
 async def _prepare(program: ServerProgram, server_config: str) -> None:
     try:
         await program.prepare()
-    except StopError:
-        raise
-    except MoorageError as error:
+    except RECOVERABLE as error:
         kind = InputError if isinstance(error, InputError) else TransientError
         message = f"the environment of ServerConfig {server_config!r} could not be made: {error.message}"
         raise kind("EnvironmentFailed", message, error.hint) from error

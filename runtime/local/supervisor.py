@@ -15,6 +15,7 @@ import structlog
 
 from placement.inventory import ReplicaId, ReplicaState
 from runtime.local.backoff import Backoff
+from runtime.local.failures import RECOVERABLE
 from runtime.local.limits import LocalLimits
 from runtime.local.record import Record
 from runtime.local.rows import ServerRow
@@ -186,11 +187,9 @@ class SupervisedReplica:
                 incarnation = await self._launcher.launch(
                     self.row.id, self.row.template, self.row.generation, current=True
                 )
-            except (InputError, WaitError) as error:
+            except InputError as error:
                 self._failed(error, final=True)
-            except MoorageError as error:
-                if error.action == "stop":
-                    raise
+            except RECOVERABLE as error:
                 self._failed(error, final=self._failures + 1 >= self._limits.start_tries)
             else:
                 self._settle_in(incarnation)

@@ -3,11 +3,8 @@
 from dataclasses import replace
 
 from runtime.local.record import Record
-from runtime.local.rows import ModelVersions, Version
+from runtime.local.rows import ModelAt, ModelVersions, Version, VersionKey
 from schemas.specs import ModelSpec
-
-VersionKey = tuple[str, str, str]
-"""Namespace, model, version digest."""
 
 
 class Versions:
@@ -26,6 +23,14 @@ class Versions:
         version = self.find(key)
         assert version is not None, key
         return version
+
+    def number(self, at: ModelAt) -> int:
+        """The number of the version that ``at`` is a replica of."""
+        return self.require(at.version_key).number
+
+    def wire(self, at: ModelAt) -> str:
+        """What the servers call it (``iris_1``)."""
+        return f"{at.model}_{self.number(at)}"
 
     def enter(self, key: VersionKey, spec: ModelSpec) -> Version:
         """The version with its number; a new one gets 1 + the highest on record."""

@@ -87,7 +87,7 @@ class LocalWorld:
 
     async def lose(self, replica: ReplicaId) -> None:
         await self.crash(replica)
-        self.runtime._replicas[replica]._lose()
+        self.runtime._replicas.supervised[replica]._lose()
 
     def kill(self, replica: ReplicaId) -> None:
         """SIGKILL to the server process itself."""
