@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain, islice
 from typing import Any
 
 import jsonschema_rs
 from jsonschema import Draft7Validator
 
-from schemas.finding import Finding, Path, did_you_mean
+from schemas.finding import Finding, Path, did_you_mean, first, shown
 from schemas.open_objects import OPEN_FIELDS, settled_spec, without_nulls
 from schemas.published import schemas
 
@@ -23,6 +24,9 @@ _Error = Any
 
 # A field of a schema that replaces WrongType and WrongValue by a code of its own.
 CODE_KEYWORD = "x-moorage-code"
+
+# More than are listed, so that sorting and repetitions leave enough.
+_MOST_ERRORS = 1000
 
 _NAMES = {
     bool: "a boolean", dict: "an object", float: "a number", int: "an integer",
@@ -61,11 +65,13 @@ class Explanation:
 def explain(kind: str, value: Mapping[str, Any]) -> Explanation:
     """Why ``value`` was not accepted. Fields without a value are left out first, with a warning."""
     settled = without_empty_fields(value)
-    errors = sorted(_explaining()[kind].iter_errors(settled), key=lambda error: str(error.absolute_path))
-    findings = tuple(dict.fromkeys(finding for error in errors for finding in _findings(error)))
+    errors = list(islice(_explaining()[kind].iter_errors(settled), _MOST_ERRORS))
+    findings = dict.fromkeys(
+        finding for error in errors for finding in islice(_findings(error), _MOST_ERRORS)
+    )
     missing = {finding.path for finding in findings if finding.code == "MissingField"}
-    nulls = tuple(finding for finding in _null_findings(value) if finding.path not in missing)
-    return Explanation((*nulls, *findings), _usable(kind, settled, errors))
+    nulls = (finding for finding in _null_findings(value) if finding.path not in missing)
+    return Explanation(tuple(first(chain(findings, nulls))), _usable(kind, settled, errors))
 
 
 def without_empty_fields(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,15 +112,10 @@ def _items(value: Any) -> Sequence[tuple[str | int, Any]]:
 def _findings(error: _Error) -> Iterator[Finding]:
     path: Path = tuple(error.absolute_path)
     if error.validator == "additionalProperties":
-        known = list(error.schema.get("properties", {}))
-        for name in sorted(error.instance.keys() - set(known)):
-            yield Finding(
-                "UnknownField",
-                (*path, name),
-                f"unknown field {name[:64]}",
-                did_you_mean(name, known),
-                at_key=True,
-            )
+        known = error.schema.get("properties", {})
+        for name in sorted(error.instance.keys() - known.keys()):
+            message = f"unknown field {shown(name)}"
+            yield Finding("UnknownField", (*path, name), message, did_you_mean(name, known), at_key=True)
     elif error.validator == "required":
         for name in sorted(set(error.validator_value) - error.instance.keys()):
             yield Finding("MissingField", (*path, name), f"{name} is missing")
@@ -146,15 +147,15 @@ def _wrong(error: _Error) -> tuple[str, str, str]:
     return "WrongValue", f"breaks the rule {error.validator!r} of the schema", ""
 
 
-# What has to be gone before a spec can be decoded; values out of range can stay.
-_SHAPELESS = frozenset({"additionalProperties", "type"})
-
-
 def _usable(kind: str, value: Mapping[str, Any], errors: Sequence[_Error]) -> Any:
+    """``value`` in a shape that can be decoded; values out of range can stay."""
     usable = deepcopy(dict(value))
-    shapeless = [error for error in errors if error.validator in _SHAPELESS]
-    for path in {finding.path for error in shapeless for finding in _findings(error)}:
-        _leave_out(usable, path)
+    for error in errors:
+        if error.validator == "type":
+            _leave_out(usable, tuple(error.absolute_path))
+        elif error.validator == "additionalProperties":
+            for name in error.instance.keys() - error.schema.get("properties", {}).keys():
+                _leave_out(usable, (*error.absolute_path, name))
     left = _explaining()[kind].iter_errors(usable)
     return None if any(error.validator in {"required", "type"} for error in left) else usable
 
@@ -167,4 +168,4 @@ def _leave_out(value: Any, path: Path) -> None:
     if isinstance(last, int):
         value[last] = ""
     else:
-        del value[last]
+        value.pop(last, None)  # a wrong field may be unknown as well

@@ -10,7 +10,7 @@ MOST_REPORTED = 10
 def cycles(graph: Mapping[str, Collection[str]]) -> tuple[tuple[str, ...], ...]:
     """Disjoint cycles among ``graph`` (name → what it needs), each from its smallest name on in the
     direction of the needs; at most :data:`MOST_REPORTED`, sorted. Targets without an entry are ignored."""
-    rest = {name: sorted(set(needs) & graph.keys()) for name, needs in sorted(graph.items())}
+    rest = {name: sorted({need for need in needs if need in graph}) for name, needs in sorted(graph.items())}
     found: list[tuple[str, ...]] = []
     while len(found) < MOST_REPORTED:
         cycle = _first_cycle(rest)

@@ -4,13 +4,20 @@ Every code is listed here with its severity, and explained in ``docs/problems.md
 used for anything else and never renamed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 
 from schemas.problem import Severity
 
 Path = tuple[str | int, ...]
+Place = tuple[int, int]
+
+# Enough to act on. A hostile document must not cost more than reading it.
+MOST_PER_DOCUMENT = 100
+_MOST_COMPARED = 200
+_LENGTHS_APART = 3
 
 SEVERITIES: Mapping[str, Severity] = {
     # the file and its YAML
@@ -21,6 +28,7 @@ SEVERITIES: Mapping[str, Severity] = {
     "DocumentTooLarge": "error",
     "DocumentTooDeep": "error",
     "AliasExpansion": "error",
+    "TooManyProblems": "error",
     "CustomTag": "error",
     "DuplicateField": "error",
     "UnsupportedValue": "error",
@@ -101,12 +109,32 @@ def shown_path(path: Path) -> str:
         elif step.isidentifier():
             text += f".{step}" if text else step
         else:
-            text += f'["{step[:64]}"]'
+            text += f'["{shown(step)}"]'
     return text
 
 
-def did_you_mean(name: str, known: list[str]) -> str:
-    """A hint that names the nearest of ``known``, or nothing. Case does not count."""
-    by_lower = {item.lower(): item for item in sorted(known, reverse=True)}
-    nearest = get_close_matches(name[:128].lower(), sorted(by_lower), n=1, cutoff=0.6)
-    return f"did you mean {by_lower[nearest[0]]}?" if nearest else ""
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint that names the nearest of ``known``, or nothing. Case does not count.
+
+    Looks at no more than :data:`_MOST_COMPARED` names of about the same length.
+    """
+    alike = (item for item in known if abs(len(item) - len(name)) <= _LENGTHS_APART)
+    by_lower = {item.lower(): item for item in sorted(islice(alike, _MOST_COMPARED), reverse=True)}
+    nearest = get_close_matches(name.lower(), sorted(by_lower), n=1, cutoff=0.6)
+    return f"did you mean {shown(by_lower[nearest[0]])}?" if nearest else ""
+
+
+def shown(text: str, longest: int = 64) -> str:
+    """``text`` as it may stand in a message: hostile input makes it neither long nor a control code."""
+    plain = (
+        text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text[:longest])
+    )
+    return plain if len(plain) <= longest else plain[:longest] + "…"
+
+
+def first(found: Iterable[Finding]) -> Iterator[Finding]:
+    """The first :data:`MOST_PER_DOCUMENT` findings, and one that says that there are more."""
+    findings = iter(found)
+    yield from islice(findings, MOST_PER_DOCUMENT)
+    if next(findings, None) is not None:
+        yield Finding("TooManyProblems", (), f"only the first {MOST_PER_DOCUMENT} problems are listed")

@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 from typing import Any, Literal
 
 from schemas.document import Document
-from schemas.finding import Finding, did_you_mean
+from schemas.finding import Finding, did_you_mean, shown
 from schemas.resource import API_VERSION, GROUP, KINDS, ResourceKey, key
 
 # ours: to be checked; skipped: none of our business; rejected: meant for us, identity known;
@@ -83,7 +83,7 @@ def _judged(said: Identity, value: Mapping[str, Any]) -> Identity:
         return _judged_kind(said)
     group, _, _ = said.api_version.partition("/")
     if group == GROUP:
-        message = f"{said.api_version[:64]} is not a version that is known"
+        message = f"{shown(said.api_version)} is not a version that is known"
         return _with(
             said, _known(said), Finding("UnknownVersion", ("apiVersion",), message, f"use {API_VERSION}")
         )
@@ -91,7 +91,7 @@ def _judged(said: Identity, value: Mapping[str, Any]) -> Identity:
         finding = Finding("MissingApiVersion", ("apiVersion",), "apiVersion is missing", f"use {API_VERSION}")
         return _with(said, _known(said), finding)
     if said.kind in KINDS and SequenceMatcher(None, group, GROUP).ratio() >= _ALIKE:
-        message = f"{group[:64]} is another group, so this {said.kind} is not taken"
+        message = f"{shown(group)} is another group, so this {said.kind} is not taken"
         return _with(
             said, "skipped", Finding("SimilarGroup", ("apiVersion",), message, f"did you mean {API_VERSION}?")
         )
@@ -112,7 +112,7 @@ def _judged_kind(said: Identity) -> Identity:
         return _with(said, "unreadable", finding)
     if said.kind not in KINDS:
         hint = did_you_mean(said.kind, list(KINDS)) or f"one of {_KINDS}"
-        finding = Finding("UnknownKind", ("kind",), f"{said.kind[:64]} is not a kind of {GROUP}", hint)
+        finding = Finding("UnknownKind", ("kind",), f"{shown(said.kind)} is not a kind of {GROUP}", hint)
         return _with(said, "skipped", finding)
     return said
 

@@ -6,16 +6,19 @@ bad document makes itself invalid and nothing else. Which files are read is the 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Literal
 
 from schemas.check import accepts, explain
 from schemas.decode import decode_spec
-from schemas.document import Document, Fault, Place, parse
-from schemas.finding import SEVERITIES, Finding, shown_path
+from schemas.document import Document, parse
+from schemas.finding import SEVERITIES, Finding, Place, first, shown, shown_path
 from schemas.identity import Identity, identify
 from schemas.mentions import Mention, mentions
+from schemas.names import LONGEST_NAME
+from schemas.nodes import Fault
 from schemas.problem import Problem, in_order
 from schemas.relations import Neighbours, Relation, relations
 from schemas.resource import API_VERSION, KINDS, Origin, Resource, ResourceKey, key
@@ -73,8 +76,8 @@ class FileReading:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a source holds. Resources, ``invalid`` and ``skipped`` are sorted by identity, problems by
-    place. A key in ``invalid`` is never among the resources."""
+    """What a source holds. Resources and ``invalid`` are sorted by identity, ``skipped`` and problems
+    by place. A key in ``invalid`` is never among the resources."""
 
     resources: tuple[Resource, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -179,8 +182,7 @@ class _Reader:
         except ValueError as error:
             found.append(Finding("InvalidMemory", ("spec", "memory"), str(error)))
             spec = decode_spec(resource.kind, {**value["spec"], "memory": 0})
-        found.extend(findings(resource, spec))
-        for finding in found:
+        for finding in first(chain(found, findings(resource, spec))):
             if known is None or finding.path not in known:
                 self._report(document, resource, finding)
                 broken = broken or finding.severity == "error"
@@ -222,9 +224,9 @@ def _problem(file: str, place: Place, about: Identity | ResourceKey | None, find
         file=file,
         line=place[0],
         column=place[1],
-        kind=about.kind if about else "",
-        namespace=about.namespace if about else "",
-        name=about.name if about else "",
+        kind=shown(about.kind) if about else "",
+        namespace=shown(about.namespace, LONGEST_NAME) if about else "",
+        name=shown(about.name, LONGEST_NAME) if about else "",
         path=shown_path(finding.path),
         message=finding.message,
         hint=finding.hint,
@@ -239,54 +241,63 @@ def combine(readings: Iterable[FileReading], known: Iterable[Resource] = ()) -> 
     twice, neither document is applied.
     """
     files = list(readings)
-    repeated = dict(_repeated(files))
-    invalid = {item for reading in files for item in reading.invalid} | repeated.keys()
-    resources = {
-        resource.key: resource
-        for reading in files
-        for resource in reading.resources
-        if resource.key not in repeated
-    }
+    resources, repeated = _declared(files)
+    broken = {document.key for reading in files for document in reading.invalid_documents} | repeated.keys()
     neighbours = Neighbours(
         resources=resources,
-        mentions=[m for reading in files for m in reading.mentions if m.subject not in repeated],
+        mentions=[
+            m for reading in files for m in reading.mentions if not repeated or m.subject not in repeated
+        ],
         elsewhere={resource.key: resource for resource in known},
-        broken=invalid,
+        broken=broken,
     )
     related = list(relations(neighbours))
-    invalid.update(item.subject for item in related if item.finding.severity == "error")
+    invalid = broken | {item.subject for item in related if item.finding.severity == "error"}
     problems = [problem for reading in files for problem in reading.problems]
-    problems.extend(problem for origins in repeated.values() for problem in origins)
+    problems.extend(_repetition(item, place, places) for item, places in repeated.items() for place in places)
     problems.extend(_related_problem(resources[item.subject], item) for item in related)
     return Loaded(
-        resources=tuple(resources[item] for item in sorted(resources.keys() - invalid, key=_sorting)),
+        resources=tuple(
+            resource for item, resource in sorted(resources.items(), key=_by_key) if item not in invalid
+        ),
         problems=in_order(problems),
-        skipped=tuple(sorted((s for reading in files for s in reading.skipped), key=_skipped_sorting)),
-        invalid=tuple(sorted(invalid, key=_sorting)),
+        skipped=tuple(document for reading in sorted(files, key=_by_file) for document in reading.skipped),
+        invalid=tuple(sorted(invalid)),
         unreadable=any(reading.unreadable for reading in files),
         documents=sum(reading.documents for reading in files),
     )
 
 
-def _sorting(item: ResourceKey) -> tuple[str, str, str, str]:
-    return item.group, item.kind, item.namespace, item.name
+def _by_key(item: tuple[ResourceKey, Resource]) -> tuple[str, str, str, str]:
+    return item[0].group, item[0].kind, item[0].namespace, item[0].name
 
 
-def _skipped_sorting(item: SkippedDocument) -> tuple[str, int]:
-    return item.file, item.line
+def _by_file(reading: FileReading) -> str:
+    return reading.file
 
 
-def _repeated(files: list[FileReading]) -> Iterator[tuple[ResourceKey, list[Problem]]]:
-    """Keys that are declared more than once, with a problem at each place that names the others."""
-    origins: dict[ResourceKey, list[Origin]] = defaultdict(list)
+def _declared(
+    files: list[FileReading],
+) -> tuple[dict[ResourceKey, Resource], dict[ResourceKey, list[Origin]]]:
+    """The resources that are declared once, and for all other keys the places where they are."""
+    resources: dict[ResourceKey, Resource] = {}
+    repeated: dict[ResourceKey, list[Origin]] = defaultdict(list)
     for reading in files:
         for resource in reading.resources:
-            origins[resource.key].append(resource.origin)
+            first_one = resources.setdefault(resource.key, resource)
+            if first_one is not resource:
+                repeated[resource.key].append(resource.origin)
+    broken: dict[ResourceKey, list[Origin]] = defaultdict(list)
+    for reading in files:
         for document in reading.invalid_documents:
-            origins[document.key].append(document.origin)
-    for item, places in origins.items():
-        if len(places) > 1:
-            yield item, [_repetition(item, place, places) for place in places]
+            broken[document.key].append(document.origin)
+    for item, origins in broken.items():
+        if len(origins) > 1 or item in resources:
+            repeated[item].extend(origins)
+    for item, origins in repeated.items():
+        if item in resources:
+            origins.append(resources.pop(item).origin)
+    return resources, dict(repeated)
 
 
 def _repetition(item: ResourceKey, place: Origin, places: list[Origin]) -> Problem:

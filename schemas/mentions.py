@@ -7,8 +7,7 @@ file again.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from schemas.document import Place
-from schemas.finding import Path
+from schemas.finding import Path, Place
 from schemas.references import external_reference
 from schemas.resource import ResourceKey
 from schemas.specs import (
@@ -22,13 +21,16 @@ from schemas.specs import (
     Spec,
 )
 
+CAPABILITY = "Capability"
+EXPLAINER_CAPABILITY = "alibi-explain"
+
 
 @dataclass(frozen=True)
 class Mention:
     """``subject`` names the resource ``kind``/``name`` at ``path``.
 
-    The kind ``Capability`` (with no name) marks where a model states its requirements; ``step`` is
-    the step of another pipeline.
+    ``step`` is the step of another pipeline. The kind ``Capability`` is no resource: it marks where
+    a model states its requirements, which are in ``needs``, and ``name`` is the server it is pinned to.
     """
 
     subject: ResourceKey
@@ -37,12 +39,28 @@ class Mention:
     kind: str
     name: str
     step: str = ""
+    needs: frozenset[str] = frozenset()
 
 
 def mentions(key: ResourceKey, spec: Spec, find: Callable[[Path], Place]) -> Iterator[Mention]:
     """All mentions in ``spec``, in the order of its fields."""
+    if isinstance(spec, ModelSpec):
+        needs = _needs(spec)
+        if needs:
+            path: Path = ("spec", "requirements")
+            yield Mention(key, path, find(path), CAPABILITY, spec.server or "", needs=needs)
     for path, kind, name, step in _named(spec):
         yield Mention(key, path, find(path), kind, name, step)
+
+
+def _needs(spec: ModelSpec) -> frozenset[str]:
+    """Requirements as the reference compares them: trimmed, with the model type and the explainer's."""
+    names = {name.strip() for name in spec.requirements}
+    names.add((spec.model_type or "").strip())
+    if spec.explainer is not None:
+        names.add(EXPLAINER_CAPABILITY)
+    names.discard("")
+    return frozenset(names)
 
 
 _Named = tuple[Path, str, str, str]
@@ -63,8 +81,6 @@ def _named(spec: Spec) -> Iterator[_Named]:
 
 
 def _in_model(spec: ModelSpec) -> Iterator[_Named]:
-    if spec.requirements or spec.model_type or spec.explainer:
-        yield ("spec", "requirements"), "Capability", "", ""
     if spec.server:
         yield ("spec", "server"), "Server", spec.server, ""
     for field, section in (("explainer", spec.explainer), ("llm", spec.llm)):

@@ -7,16 +7,18 @@ two experiments claim one endpoint is an error for both. Linear in the number of
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 
 from schemas.cycles import cycles
 from schemas.errors import InputError
-from schemas.finding import Finding, did_you_mean
-from schemas.mentions import Mention, candidate_kind
-from schemas.resource import Resource, ResourceKey, key
-from schemas.specs import ExperimentSpec, ModelSpec, PipelineSpec, ServerConfigSpec, ServerSpec
+from schemas.finding import Finding, did_you_mean, shown
+from schemas.mentions import CAPABILITY, Mention, candidate_kind
+from schemas.resource import KINDS, Resource, ResourceKey, key
+from schemas.specs import ExperimentSpec, PipelineSpec, ServerConfigSpec, ServerSpec
 from schemas.template import server_template
 
-EXPLAINER_CAPABILITY = "alibi-explain"
+_MOST_HINTED = 20  # a hint looks at every name, so many of them are not linear
 # Looked up in the operator's namespace, which a source need not know.
 _ANYWHERE = frozenset({"SeldonConfig", "ServerConfig"})
 
@@ -40,6 +42,28 @@ class Neighbours:
     elsewhere: Mapping[ResourceKey, Resource]
     broken: Collection[ResourceKey]
 
+    @cached_property
+    def own(self) -> Mapping[str, Sequence[Resource]]:
+        """The resources of the source by kind."""
+        kinds: dict[str, list[Resource]] = {kind: [] for kind in KINDS}
+        for resource in self.resources.values():
+            kinds[resource.key.kind].append(resource)
+        return kinds
+
+    def all(self, kind: str) -> Iterator[Resource]:
+        """Those of ``kind``: declared elsewhere first, so that the source's own can replace them."""
+        yield from (item for item in self.elsewhere.values() if item.key.kind == kind)
+        yield from self.own[kind]
+
+    def named(self, kind: str, namespace: str) -> set[str]:
+        """Every name of ``kind`` that is in use where a reference from ``namespace`` looks for it."""
+        groups = (item.key for item in self.own[kind]), self.elsewhere, self.broken
+        return {
+            item.name
+            for item in chain(*groups)
+            if item.kind == kind and (kind in _ANYWHERE or item.namespace == namespace)
+        }
+
 
 def relations(neighbours: Neighbours) -> Iterator[Relation]:
     """All findings between resources; their order is not defined."""
@@ -51,24 +75,22 @@ def relations(neighbours: Neighbours) -> Iterator[Relation]:
 
 
 def _unknown_references(neighbours: Neighbours) -> Iterator[Relation]:
-    known: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for group in (neighbours.resources, neighbours.elsewhere, neighbours.broken):
-        for item in group:
-            known[item.kind, _scope(item.kind, item.namespace)].add(item.name)
+    known: dict[tuple[str, str], set[str]] = {}
+    hinted = 0
     for mention in neighbours.mentions:
-        if mention.kind == "Capability":
+        if mention.kind == CAPABILITY:
             continue
-        names = known[mention.kind, _scope(mention.kind, mention.subject.namespace)]
+        scope = (mention.kind, mention.subject.namespace)
+        names = known[scope] if scope in known else known.setdefault(scope, neighbours.named(*scope))
         if mention.name not in names:
-            message = f"{mention.kind} {mention.name[:64]} is not in this source"
-            hint = did_you_mean(mention.name, sorted(names)) or "it may belong to another application"
-            yield _relation(mention, "UnknownReference", message, hint)
+            message = f"{mention.kind} {shown(mention.name)} is not in this source"
+            hinted += 1
+            hint = did_you_mean(mention.name, sorted(names)) if hinted <= _MOST_HINTED else ""
+            yield _relation(
+                mention, "UnknownReference", message, hint or "it may belong to another application"
+            )
         elif mention.step:
             yield from _unknown_step(neighbours, mention)
-
-
-def _scope(kind: str, namespace: str) -> str:
-    return "" if kind in _ANYWHERE else namespace
 
 
 def _unknown_step(neighbours: Neighbours, mention: Mention) -> Iterator[Relation]:
@@ -76,7 +98,7 @@ def _unknown_step(neighbours: Neighbours, mention: Mention) -> Iterator[Relation
     if other is not None and isinstance(other.spec, PipelineSpec):
         steps = [step.name for step in other.spec.steps]
         if mention.step not in steps:
-            message = f"Pipeline {mention.name[:64]} has no step {mention.step[:64]}"
+            message = f"Pipeline {shown(mention.name)} has no step {shown(mention.step)}"
             yield _relation(mention, "UnknownReference", message, did_you_mean(mention.step, steps))
 
 
@@ -98,31 +120,26 @@ def _pipeline_cycles(neighbours: Neighbours) -> Iterator[Relation]:
 
 def _taken_baselines(neighbours: Neighbours) -> Iterator[Relation]:
     owners: dict[ResourceKey, list[ResourceKey]] = defaultdict(list)
-    for resource in neighbours.resources.values():
+    for resource in neighbours.own["Experiment"]:
         if isinstance(resource.spec, ExperimentSpec) and resource.spec.default:
             kind = candidate_kind(resource.spec)
             owners[key(kind, resource.key.namespace, resource.spec.default)].append(resource.key)
     for baseline, experiments in owners.items():
         for subject in experiments if len(experiments) > 1 else ():
             others = ", ".join(sorted(other.name for other in experiments if other != subject)[:8])
-            message = f"{baseline.kind} {baseline.name[:64]} is already the default of {others}"
+            message = f"{baseline.kind} {shown(baseline.name)} is already the default of {others}"
             hint = "a model or pipeline can be the default of one experiment"
             yield Relation(subject, Finding("BaselineTaken", ("spec", "default"), message, hint))
 
 
 def _configs(neighbours: Neighbours) -> dict[str, ServerConfigSpec]:
-    """By name; what the source declares hides what is declared elsewhere."""
-    return {
-        item.key.name: item.spec
-        for group in (neighbours.elsewhere, neighbours.resources)
-        for item in group.values()
-        if isinstance(item.spec, ServerConfigSpec)
-    }
+    found = neighbours.all("ServerConfig")
+    return {item.key.name: item.spec for item in found if isinstance(item.spec, ServerConfigSpec)}
 
 
 def _server_templates(neighbours: Neighbours) -> Iterator[Relation]:
     configs = _configs(neighbours)
-    for resource in neighbours.resources.values():
+    for resource in neighbours.own["Server"]:
         if isinstance(resource.spec, ServerSpec) and resource.spec.pod_spec:
             try:
                 server_template(resource.spec, configs.get(resource.spec.server_config) or _NOTHING)
@@ -136,39 +153,34 @@ _NOTHING = ServerConfigSpec(pod_spec={})
 
 def _missing_capabilities(neighbours: Neighbours) -> Iterator[Relation]:
     offers = _offers(neighbours)
-    missing: dict[tuple[str, str, frozenset[str]], tuple[str, tuple[str, ...]] | None] = {}
+    asked: dict[tuple[str, str, frozenset[str]], _Lack | None] = {}
     for mention in neighbours.mentions:
-        if mention.kind != "Capability":
+        if mention.kind != CAPABILITY:
             continue
-        spec = neighbours.resources[mention.subject].spec
-        assert isinstance(spec, ModelSpec)
-        question = (mention.subject.namespace, spec.server or "", _needs(spec))
-        if question not in missing:
-            missing[question] = _nearest(offers.get(question[0], {}), question[1], question[2])
-        answer = missing[question]
-        if answer is not None:
-            server, lacking = answer
-            message = (
-                f"no declared server has all requirements; the nearest, {server}, lacks {', '.join(lacking)}"
-            )
-            yield _relation(
-                mention, "MissingCapability", message, "a server of another application may have them"
-            )
+        question = (mention.subject.namespace, mention.name, mention.needs)
+        if question not in asked:
+            asked[question] = _nearest(offers.get(question[0], {}), mention.name, mention.needs)
+        lack = asked[question]
+        if lack is not None:
+            names = ", ".join(shown(name) for name in lack.capabilities[:8])
+            message = f"no declared server has all requirements; the nearest, {lack.server}, lacks {names}"
+            hint = "add the capability to a server, unless another application brings one"
+            yield _relation(mention, "MissingCapability", message, hint)
 
 
-def _needs(spec: ModelSpec) -> frozenset[str]:
-    extra = [spec.model_type or "", EXPLAINER_CAPABILITY if spec.explainer else ""]
-    return frozenset(name.strip() for name in (*spec.requirements, *extra)) - {""}
+@dataclass(frozen=True)
+class _Lack:
+    server: str
+    capabilities: tuple[str, ...]
 
 
 def _offers(neighbours: Neighbours) -> dict[str, dict[str, frozenset[str] | None]]:
     """Namespace → server → its capabilities, None where they cannot be known."""
     configs = _configs(neighbours)
     offers: dict[str, dict[str, frozenset[str] | None]] = defaultdict(dict)
-    for group in (neighbours.elsewhere, neighbours.resources):
-        for item in group.values():
-            if isinstance(item.spec, ServerSpec):
-                offers[item.key.namespace][item.key.name] = _capabilities(item.spec, configs)
+    for item in neighbours.all("Server"):
+        if isinstance(item.spec, ServerSpec):
+            offers[item.key.namespace][item.key.name] = _capabilities(item.spec, configs)
     for broken in neighbours.broken:
         if broken.kind == "Server":
             offers[broken.namespace][broken.name] = None
@@ -185,22 +197,21 @@ def _capabilities(server: ServerSpec, configs: Mapping[str, ServerConfigSpec]) -
         return None
 
 
-def _nearest(
-    offers: Mapping[str, frozenset[str] | None], pinned: str, needs: frozenset[str]
-) -> tuple[str, tuple[str, ...]] | None:
+def _nearest(offers: Mapping[str, frozenset[str] | None], pinned: str, needs: frozenset[str]) -> _Lack | None:
     """The server that lacks least (ties by name) and what it lacks; None where nothing is lacking or
     where a server is not known well enough to say."""
-    asked = {name: offer for name, offer in offers.items() if not pinned or name == pinned}
-    lacking: list[tuple[int, str, tuple[str, ...]]] = []
-    for name, offer in asked.items():
-        lacks = needs - offer if offer is not None else frozenset()
-        if not lacks:
+    lacks: list[tuple[int, str]] = []
+    for name, offer in offers.items():
+        if pinned and name != pinned:
+            continue
+        missing = needs - offer if offer is not None else frozenset()
+        if not missing:
             return None
-        lacking.append((len(lacks), name, tuple(sorted(lacks))))
-    if not lacking:
+        lacks.append((len(missing), name))
+    if not lacks:
         return None
-    _, name, lacks_sorted = min(lacking)
-    return name, lacks_sorted
+    _, nearest = min(lacks)
+    return _Lack(nearest, tuple(sorted(needs - (offers[nearest] or frozenset()))))
 
 
 def _relation(mention: Mention, code: str, message: str, hint: str) -> Relation:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from schemas.finding import Finding, did_you_mean
+from schemas.finding import Finding, did_you_mean, shown
 from schemas.specs import ExperimentSpec
 
 
@@ -22,7 +22,7 @@ def experiment_findings(spec: ExperimentSpec) -> Iterator[Finding]:
         )
     yield from _repeated(spec, names)
     if names and spec.default is not None and spec.default not in names:
-        message = f"default {spec.default[:64]} is not among the candidates"
+        message = f"default {shown(spec.default)} is not among the candidates"
         yield Finding("DefaultNotCandidate", ("spec", "default"), message, did_you_mean(spec.default, names))
 
 
@@ -30,9 +30,9 @@ def _repeated(spec: ExperimentSpec, names: list[str]) -> Iterator[Finding]:
     seen: set[str] = set()
     for place, name in enumerate(names):
         if name in seen:
-            message = f"{name[:64]} is already a candidate"
+            message = f"{shown(name)} is already a candidate"
             yield Finding("RepeatedCandidate", ("spec", "candidates", place, "name"), message)
         seen.add(name)
     if spec.mirror is not None and spec.mirror.name in seen:
-        message = f"{spec.mirror.name[:64]} is a candidate and cannot be the mirror as well"
+        message = f"{shown(spec.mirror.name)} is a candidate and cannot be the mirror as well"
         yield Finding("RepeatedCandidate", ("spec", "mirror", "name"), message)

@@ -4,10 +4,10 @@ Source: the reference's scheduler, with its gaps closed: triggers and external t
 like inputs, and an input that is also a trigger is found.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from schemas.cycles import cycles
-from schemas.finding import Finding, Path, did_you_mean
+from schemas.finding import Finding, Path, did_you_mean, shown
 from schemas.names import is_label
 from schemas.references import StepReference, external_reference, step_reference
 from schemas.specs import PipelineSpec, PipelineStep
@@ -18,16 +18,15 @@ def pipeline_findings(name: str, spec: PipelineSpec) -> Iterator[Finding]:
     if not spec.steps:
         yield Finding("EmptyPipeline", ("spec", "steps"), "a pipeline needs a step", at_key=True)
     yield from _step_name_findings(name, spec.steps)
-    known = [step.name for step in spec.steps]
+    steps = dict.fromkeys(step.name for step in spec.steps)
+    sources = {**steps, name: None}
     for place, step in enumerate(spec.steps):
         path: Path = ("spec", "steps", place)
-        yield from _reference_findings(name, known, step.inputs, (*path, "inputs"))
-        yield from _reference_findings(name, known, step.triggers, (*path, "triggers"))
+        yield from _reference_findings(name, sources, step.inputs, (*path, "inputs"))
+        yield from _reference_findings(name, sources, step.triggers, (*path, "triggers"))
         yield from _overlap_findings(name, step, (*path, "triggers"))
     if spec.output is not None:
-        yield from _reference_findings(
-            name, known, spec.output.steps, ("spec", "output", "steps"), output=True
-        )
+        yield from _reference_findings(name, steps, spec.output.steps, ("spec", "output", "steps"))
     if not spec.allow_cycles:
         yield from _cycle_findings(name, spec)
     yield from _external_findings(spec)
@@ -44,15 +43,13 @@ def _step_name_findings(name: str, steps: Sequence[PipelineStep]) -> Iterator[Fi
         if step.name == name:
             yield Finding("StepNamedLikePipeline", path, "a step cannot be named like its pipeline")
         if step.name in seen:
-            yield Finding("RepeatedStep", path, f"step {step.name[:64]} is already defined")
+            yield Finding("RepeatedStep", path, f"step {shown(step.name)} is already defined")
         seen.add(step.name)
 
 
 def _reference_findings(
-    name: str, known: list[str], references: Sequence[str], path: Path, *, output: bool = False
+    name: str, known: Collection[str], references: Sequence[str], path: Path
 ) -> Iterator[Finding]:
-    targets = known if output else [*known, name]
-    names = frozenset(targets)
     for place, text in enumerate(references):
         reference = step_reference(text, name)
         here = (*path, place)
@@ -60,17 +57,17 @@ def _reference_findings(
             yield Finding("EmptyReference", here, "refers to nothing", "name a step")
         elif reference is None:
             hint = "step, step.outputs, step.outputs.TENSOR or PIPELINE.inputs.TENSOR"
-            yield Finding("InvalidReference", here, f"{text[:128]} is no reference to a step", hint)
-        elif reference.name not in names:
-            message = f"there is no step {reference.name[:64]}"
-            yield Finding("UnknownStep", here, message, did_you_mean(reference.name, targets))
+            yield Finding("InvalidReference", here, f"{shown(text, 128)} is no reference to a step", hint)
+        elif reference.name not in known:
+            message = f"there is no step {shown(reference.name)}"
+            yield Finding("UnknownStep", here, message, did_you_mean(reference.name, known))
 
 
 def _overlap_findings(name: str, step: PipelineStep, path: Path) -> Iterator[Finding]:
     inputs = {step_reference(text, name) for text in step.inputs} - {None}
     for place, text in enumerate(step.triggers):
         if step_reference(text, name) in inputs:
-            message = f"{text[:128]} is an input of the same step"
+            message = f"{shown(text, 128)} is an input of the same step"
             yield Finding("InputIsTrigger", (*path, place), message, "an input already holds the step back")
 
 
@@ -108,4 +105,4 @@ def _external_findings(spec: PipelineSpec) -> Iterator[Finding]:
                 yield Finding("EmptyReference", path, "refers to nothing", "name a pipeline")
             elif isinstance(reference, str):
                 hint = "p, p.inputs, p.outputs.TENSOR or p.step.STEP.outputs.TENSOR"
-                yield Finding("InvalidExternalInput", path, f"{text[:128]}: {reference}", hint)
+                yield Finding("InvalidExternalInput", path, f"{shown(text, 128)}: {reference}", hint)
