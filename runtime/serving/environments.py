@@ -98,22 +98,21 @@ class Environments:
         if self.ready(wanted):
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        async with _locked(self._folder / f"{wanted.digest}.lock", self._progress):
+        async with _locked(self._folder / f"{wanted.digest}.lock", self._progress) as lock:
             if not self.ready(wanted):
-                await self._build_locked(wanted)
+                await self._build_locked(wanted, lock)
 
-    async def _build_locked(self, wanted: Recipe) -> None:
+    async def _build_locked(self, wanted: Recipe, lock: int) -> None:
         place = self._place(wanted)
         await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
         self._progress(f"building environment {wanted.digest[:12]} (Python {wanted.python})")
-        await self._uv("venv", "--python", sys.executable, str(place))
+        await self._uv(lock, "venv", "--python", sys.executable, str(place))
         requirements = place / "requirements.txt"
         requirements.write_text(wanted.requirements, encoding="utf-8")
         # wheels only: with hashes, nothing of the locked list runs code while it is installed
         strict = ("--require-hashes", "--only-binary", ":all:") if wanted.hashed else ()
-        await self._uv(
-            "pip", "install", "--python", str(self.python(wanted)), *strict, "-r", str(requirements)
-        )
+        into = ("--python", str(self.python(wanted)))
+        await self._uv(lock, "pip", "install", *into, *strict, "-r", str(requirements))
         marker = place / f"{_MARKER}.new"
         marker.write_text(json.dumps({"python": wanted.python}), encoding="utf-8")
         marker.rename(place / _MARKER)
@@ -122,13 +121,14 @@ class Environments:
     def _place(self, wanted: Recipe) -> Path:
         return self._folder / wanted.digest
 
-    async def _uv(self, *arguments: str) -> None:
+    async def _uv(self, lock: int, *arguments: str) -> None:
         process = await asyncio.create_subprocess_exec(
             find_uv_bin(),
             *arguments,
             "--no-progress",
             cwd=self._folder,  # no project configuration of the working folder applies
             env=_builder_environment(os.environ),
+            pass_fds=(lock,),  # a uv that outlives a killed controller keeps the next builder out
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -160,8 +160,8 @@ class Environments:
 
 
 @contextlib.asynccontextmanager
-async def _locked(path: Path, progress: Progress) -> AsyncIterator[None]:
-    """Hold an exclusive lock file. Polled, not waited for: a blocked thread could not be cancelled."""
+async def _locked(path: Path, progress: Progress) -> AsyncIterator[int]:
+    """Hold an exclusive lock file; gives its descriptor. Polled, not waited for: a blocked thread could not be cancelled."""
     with path.open("w") as file:
         waiting = False
         while not _try_lock(file.fileno()):
@@ -169,7 +169,7 @@ async def _locked(path: Path, progress: Progress) -> AsyncIterator[None]:
                 progress("waiting for another build of the same environment")
             waiting = True
             await asyncio.sleep(_POLL)
-        yield  # closing the file gives the lock back
+        yield file.fileno()  # closing the file gives the lock back
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -120,6 +120,8 @@ def _local_file(name: str, path: Path, root: Path) -> SourceFile:
 def remote_source(protocol: str, uri: str, options: Mapping[str, Any], rules: StorageRules) -> Source:
     """What fsspec finds at ``uri``. InputError ``StorageBackendMissing``; errors of backends pass."""
     try:
+        if protocol in ("http", "https"):
+            options = {"client_kwargs": {"timeout": _http_timeout()}, **options}
         # no caches: they would outlive a rotated secret and hide a changed listing
         system = fsspec.filesystem(protocol, skip_instance_cache=True, use_listings_cache=False, **options)
     except ImportError as error:
@@ -133,6 +135,13 @@ def remote_source(protocol: str, uri: str, options: Mapping[str, Any], rules: St
     if info["type"] == "file":
         return Source((_remote_file(system, path, path.rpartition("/")[2], info),), single=True)
     return Source(tuple(_remote_files(system, path, rules)), single=False)
+
+
+def _http_timeout() -> Any:
+    """aiohttp's own limit is 5 minutes for a whole download; the fetch has its own limit."""
+    import aiohttp
+
+    return aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=60)
 
 
 def _http_file(system: Any, url: str) -> SourceFile:

@@ -115,6 +115,22 @@ async def test_a_cancelled_build_gives_the_lock_back(tmp_path, tiny):
 
 @pytest.mark.real
 @pytest.mark.anyio
+async def test_an_installer_that_outlives_its_controller_keeps_the_next_builder_out(tmp_path, tiny):
+    """After kill -9 of a building process the lock is held until its uv has ended too."""
+    folder = tmp_path / "environments"
+    command = [sys.executable, "-c", BUILD, str(folder), tiny]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    await process.stdout.readline()  # it holds the lock and is building
+    process.kill()
+    await process.wait()
+    environments = Environments(folder, print)
+    await environments.build(recipe([tiny]))
+    assert _answer(environments.python(recipe([tiny]))) == "42"
+
+
+@pytest.mark.real
+@pytest.mark.anyio
 async def test_a_package_that_does_not_exist_is_named(tmp_path, monkeypatch):
     """What cannot be solved is the configuration's fault; credentials of the index stay out."""
     index = tmp_path / "index"

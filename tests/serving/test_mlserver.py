@@ -3,7 +3,9 @@
 import json
 
 import httpx
+import numpy
 import pytest
+import tritonclient.grpc as grpcclient
 
 from runtime.ports import Artifact
 from runtime.serving.environments import Environments
@@ -52,6 +54,20 @@ class TestMLServer(ServerProgramContract):
         (output,) = serving.infer(name).json()["outputs"]
         assert (output["name"], output["datatype"]) == ("predict", "INT64")
         assert (output["shape"], output["data"]) == ([1, 1], [2])
+
+    @pytest.mark.anyio
+    async def test_it_answers_by_grpc_and_takes_more_than_four_mebibytes(self, serving: Serving) -> None:
+        """The gRPC port serves the same model; the message limit is the reference's, not gRPC's."""
+        name = serving.lay("grpc")
+        await serving.client.load(name)
+        rows = numpy.tile(numpy.array([1, 2, 3, 4], dtype=numpy.float32), (300_000, 1))
+        tensor = grpcclient.InferInput("predict", list(rows.shape), "FP32")
+        tensor.set_data_from_numpy(rows)
+        url = f"{serving.endpoint.host}:{serving.endpoint.grpc_port}"
+        with grpcclient.InferenceServerClient(url) as client:
+            answer = client.infer(name, [tensor])
+        assert answer.get_response().model_name == name
+        assert set(answer.as_numpy("predict").ravel()) == {2}
 
     @pytest.mark.anyio
     async def test_a_model_brings_its_own_code_and_gets_its_parameters(self, serving: Serving, tmp_path):
