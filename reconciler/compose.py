@@ -7,19 +7,19 @@ what a signal ends. Everything that decides lives elsewhere.
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 import structlog
 
 from reconciler.address import Address, withdraw, write_address
-from reconciler.config import ApplicationConfig, Config
+from reconciler.config import CONFIGURATION, ApplicationConfig, Config
 from reconciler.history import History
 from reconciler.loop import Controller
 from reconciler.offline import Offline
 from reconciler.planner import Policy
-from reconciler.source.application import DeclaredApplication, GitApplication
+from reconciler.source.application import DeclaredApplication, GitApplication, Source
 from reconciler.web.api import Questions, make_app
 from reconciler.web.server import ApiServer, bind
 from runtime.gateway.envoy import EnvoyGateway
@@ -35,7 +35,7 @@ from runtime.serving.unavailable import UnavailableProgram
 from runtime.state import LiveState
 from schemas.defaults import default_server_configs
 from schemas.errors import MoorageError, StopError
-from schemas.resource import DEFAULT_NAMESPACE
+from schemas.resource import DEFAULT_NAMESPACE, Resource
 from schemas.specs import ServerConfigSpec
 
 log = structlog.get_logger(__name__)
@@ -69,9 +69,10 @@ async def _serve(
     config: Config, runtime: LocalRuntime, server: ApiServer, address: Address, told: asyncio.Event
 ) -> None:
     """Controller and API side by side, until one of them fails or a signal came."""
+    live = await runtime.observe()
     history = History(_history_file(config))
     controller = Controller(
-        config.applications, runtime, policies(), history, config.state / "mirrors", config.servers
+        config.applications, runtime, policies(), history, config.state / "mirrors", declared(config, live)
     )
     questions = Questions(controller, config.state, gateway_urls(config), address.instance)
     write_address(config.state, address)
@@ -123,15 +124,24 @@ def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
 def offline(config: Config) -> Offline:
     """Answers about the configuration's state folder while no controller runs."""
     mirrors = config.state / "mirrors"
-    sources = [GitApplication(each, mirrors) for each in config.applications]
+    sources: list[Source] = [GitApplication(each, mirrors) for each in config.applications]
+    resources = declared(config, live_state(config))
+    if resources is not None:
+        sources.append(DeclaredApplication(resources))
     return Offline(
         config.state,
-        [*sources, DeclaredApplication(config.servers)],
+        sources,
         lambda: live_state(config),
         policies(),
         _history_file(config),
         gateway_urls(config),
     )
+
+
+def declared(config: Config, live: LiveState) -> Sequence[Resource] | None:
+    """What the configuration declares; None where it declares nothing and nothing of it is left."""
+    owned = any(entry.owner == CONFIGURATION for entry in live.resources)
+    return config.servers if config.servers or owned else None
 
 
 def live_state(config: Config) -> LiveState:

@@ -3,19 +3,17 @@
 A signal, not a request: whoever may send it is the operating system's business, and a web page cannot.
 """
 
-import contextlib
 import os
+import select
 import signal
-import time
 from pathlib import Path
 
-from reconciler.address import read_address
 from runtime.local.ending import stop_all
 from runtime.local.lock import StateLock
 from schemas.errors import StopError, WaitError
 
-POLL = 0.1
-"""Seconds between two looks at whether the controller has gone."""
+LOCK = "lock"
+"""The file that the holder of a state folder keeps locked; it holds its process id."""
 
 
 def end_controller(state: Path, patience: float) -> bool:
@@ -23,19 +21,20 @@ def end_controller(state: Path, patience: float) -> bool:
 
     WaitError ``ControllerStillRunning`` after ``patience`` seconds.
     """
-    if not state.is_dir() or not _held(state):
+    holder = _holder(state)
+    if holder is None:
         return False
-    address = read_address(state)
-    if address is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(address.pid, signal.SIGTERM)
-    end = time.monotonic() + patience
-    while _held(state):
-        if time.monotonic() > end:
-            raise WaitError(
-                "ControllerStillRunning", f"the controller of {state} has not ended", "look at its log"
-            )
-        time.sleep(POLL)
+    try:
+        process = os.pidfd_open(holder)
+    except ProcessLookupError:
+        return True
+    try:
+        if _holder(state) == holder:  # the id was not given to another process in between
+            signal.pidfd_send_signal(process, signal.SIGTERM)
+        if not select.select([process], [], [], patience)[0]:
+            raise WaitError("ControllerStillRunning", f"process {holder} has not ended", "look at its log")
+    finally:
+        os.close(process)
     return True
 
 
@@ -44,9 +43,13 @@ async def end_serving(state: Path) -> int:
     return await stop_all(state)
 
 
-def _held(state: Path) -> bool:
+def _holder(state: Path) -> int | None:
+    """The process that holds the state folder, by the lock's own word; None where nobody does."""
+    if not (state / LOCK).exists():
+        return None
     try:
         StateLock(state).release()
     except StopError:
-        return True
-    return False
+        said = (state / LOCK).read_text()
+        return int(said) if said.isdecimal() else None
+    return None
