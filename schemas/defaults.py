@@ -4,7 +4,7 @@ brings them: ``mlserver`` and ``triton``."""
 from functools import cache
 from importlib import resources
 
-from schemas.load import read_file
+from schemas.reading import read_file
 from schemas.resource import Resource
 
 _NAMES = ("mlserver", "triton")

@@ -9,8 +9,10 @@ and the values are built from the nodes. Measured, that costs less than PyYAML's
 same bytes, so there is no second, faster parser whose judgement would have to be proved equal.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from json import loads
 from typing import Any
 
 import yaml
@@ -27,6 +29,7 @@ from schemas.finding import Place, shown
 from schemas.nodes import PLAIN, Build, Composer, Fault, place_of, step_into
 
 _START = (1, 1)
+_SURROGATES = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,18 @@ def parse(data: bytes, *, json: bool = False) -> Parsed:
     if fault is not None:
         return Parsed((), (fault,))
     text = data.decode().removeprefix("\ufeff")
-    if json:  # where a tab is a blank, and cannot stand in a string; YAML refuses it before a token
-        text = text.replace("\t", " ")
+    if json:
+        text = _json_as_yaml(text)
     fault = depth_fault(text)
     if fault is not None:
         return Parsed((), (fault,))
     return _compose(text)
+
+
+def _json_as_yaml(text: str) -> str:
+    """Where JSON is no YAML 1.1: a tab is a blank (it cannot stand in a string), and a character beyond
+    the basic plane may be written as two escapes. Lines stay, columns behind such escapes move."""
+    return _SURROGATES.sub(lambda pair: str(loads(f'"{pair[0]}"')), text.replace("\t", " "))
 
 
 def _refusal(data: bytes) -> Fault | None:

@@ -9,11 +9,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from schemas.defaults import default_server_configs
 from schemas.finding import Finding
 from schemas.problem import Problem, in_order
 from schemas.reading import FileReading, InvalidDocument, SkippedDocument, Source, located, read_file
 from schemas.relations import Neighbours, Relation, relations
-from schemas.resource import Origin, Resource, ResourceKey
+from schemas.resource import DEFAULT_NAMESPACE, Origin, Resource, ResourceKey
 
 __all__ = [
     "FileReading",
@@ -42,8 +43,8 @@ class Loaded:
 def combine(readings: Iterable[FileReading], known: Iterable[Resource] = ()) -> Loaded:
     """Join the readings of a source and check what only shows between resources.
 
-    ``known`` are resources declared elsewhere (the controller's configuration, default
-    ServerConfigs): they satisfy references and are not part of the result. Where one key is declared
+    ``known`` are resources declared elsewhere (the controller's configuration): like the default
+    ServerConfigs they satisfy references and are not part of the result. Where one key is declared
     twice, neither document is applied.
     """
     files = list(readings)
@@ -54,7 +55,7 @@ def combine(readings: Iterable[FileReading], known: Iterable[Resource] = ()) -> 
         mentions=[
             m for reading in files for m in reading.mentions if not repeated or m.subject not in repeated
         ],
-        elsewhere={resource.key: resource for resource in known},
+        elsewhere={item.key: item for item in (*default_server_configs(DEFAULT_NAMESPACE), *known)},
         broken=broken,
     )
     related = list(relations(neighbours))
