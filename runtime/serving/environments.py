@@ -28,7 +28,7 @@ from runtime.serving.text import one_line, without_credentials
 from schemas.errors import InputError, MoorageError, TransientError
 
 DEFAULT_MLSERVER_PACKAGES = ("mlserver==1.7.1", "mlserver-sklearn==1.7.1", "uvloop<0.22")
-"""uvloop 0.22 and later break MLServer's inference workers."""
+"""uvloop 0.23 was seen to crash MLServer's inference workers; 0.21 was seen to work."""
 
 Progress = Callable[[str], None]
 
@@ -97,10 +97,14 @@ class Environments:
         """
         if self.ready(wanted):
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        async with _locked(self._folder / f"{wanted.digest}.lock", self._progress) as lock:
-            if not self.ready(wanted):
-                await self._build_locked(wanted, lock)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            async with _locked(self._folder / f"{wanted.digest}.lock", self._progress) as lock:
+                if not self.ready(wanted):
+                    await self._build_locked(wanted, lock)
+        except OSError as error:
+            message = f"the folder of environments: {error.strerror}"
+            raise TransientError("EnvironmentBuildFailed", message, "check the disk") from error
 
     async def _build_locked(self, wanted: Recipe, lock: int) -> None:
         place = self._place(wanted)

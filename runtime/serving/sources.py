@@ -153,7 +153,7 @@ def _http_file(system: Any, url: str) -> SourceFile:
 
 def _remote_files(system: Any, root: str, rules: StorageRules) -> Iterator[SourceFile]:
     count = 0
-    for _, _, found in system.walk(root, detail=True):
+    for _, _, found in system.walk(root, detail=True, on_error="raise"):
         for path, info in sorted((info["name"], info) for info in found.values()):
             if path.endswith("/") or path == root:
                 continue  # object stores keep markers of folders

@@ -61,6 +61,13 @@ class Serving:
         return httpx.post(f"{root}/v2/models/{model}/infer", json=dict(self.subject.request), timeout=60)
 
 
+def replica_folder(root: Path) -> Path:
+    """A folder as the one-machine runtime lays them out: namespace, server, index, incarnation."""
+    folder = root / "default" / "mlserver" / "0" / "1"
+    folder.mkdir(parents=True)
+    return folder
+
+
 def free_endpoint() -> Endpoint:
     """Two ports that the kernel says are free."""
     with socket.socket() as first, socket.socket() as second:
@@ -117,8 +124,8 @@ class ServerProgramContract:
     @classmethod
     def serving(cls, subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
         """One server for all facts of the class."""
-        folder = tmp_path_factory.mktemp("replica")
-        log = folder.with_suffix(".log")
+        root = tmp_path_factory.mktemp("state")
+        folder, log = replica_folder(root), root / "server.log"
         endpoint = free_endpoint()
         with running(subject.program.command(folder, endpoint, TEMPLATE), log) as process:
             wait_until_live(endpoint, process, log)
@@ -135,12 +142,12 @@ class ServerProgramContract:
         """Secrets and proxies of the controller's environment do not reach the server."""
         for name in ("AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "HTTPS_PROXY", "PYTHONPATH"):
             monkeypatch.setenv(name, "leaked-value")
-        command = subject.program.command(tmp_path, free_endpoint(), TEMPLATE)
+        command = subject.program.command(replica_folder(tmp_path), free_endpoint(), TEMPLATE)
         assert not [name for name, value in command.env.items() if "leaked-value" in value]
 
     def test_the_template_reaches_the_server(self, subject: Subject, tmp_path):
         """Thread counts that the ServerConfig sets are in the server's environment."""
-        command = subject.program.command(tmp_path, free_endpoint(), TEMPLATE)
+        command = subject.program.command(replica_folder(tmp_path), free_endpoint(), TEMPLATE)
         assert command.env["OMP_NUM_THREADS"] == "1"
 
     @pytest.mark.anyio

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from runtime.ports import Artifact
 from runtime.serving.artifacts import FsspecArtifactStore
@@ -223,6 +224,33 @@ async def test_fsspec_file_systems_are_read(bench):
         assert (await bench.refused("memory://bench/iris", max_files=1)).reason == "ArtifactTooLarge"
     finally:
         memory.rm("/bench", recursive=True)
+
+
+class FlakyFileSystem(MemoryFileSystem):
+    """Lists everything but ``deep``."""
+
+    protocol = "flaky"
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.removeprefix("flaky://"))
+
+    def ls(self, path, detail=True, **options):
+        if path.rstrip("/").endswith("deep"):
+            raise ConnectionResetError("the line went dead")
+        return super().ls(path, detail=detail, **options)
+
+
+async def test_a_listing_that_breaks_off_is_no_smaller_artifact(bench):
+    """An error below one folder fails the fetch instead of leaving that folder out."""
+    fsspec.register_implementation("flaky", FlakyFileSystem, clobber=True)
+    memory = fsspec.filesystem("memory")
+    memory.pipe({"/flaky/model.joblib": b"w", "/flaky/deep/b": b"x"})
+    try:
+        error = await bench.refused("flaky://flaky", schemes=("flaky",))
+    finally:
+        memory.rm("/flaky", recursive=True)
+    assert (type(error), error.reason) == (TransientError, "StorageUnreachable")
 
 
 async def test_a_protocol_that_is_not_allowed_is_refused(bench):
