@@ -104,11 +104,9 @@ def _prune_refusal(
     names = {key.name for key in left}
     for document in desired.skipped:
         if document.name in names:
-            return (
-                "PruneHeld",
-                f"{document.file}:{document.line} names {document.name!r} but was skipped "
-                f"(apiVersion {document.api_version}); nothing is deleted until that is settled",
-            )
+            place = f"{document.file}:{document.line}"
+            message = f"{place} names {document.name!r} but is skipped: apiVersion {document.api_version}"
+            return "PruneHeld", message
     if not desired.resources and not policy.allow_empty:
         return (
             "PruneRefusedEmpty",

@@ -42,6 +42,7 @@ class _Book:
     replica: only those may be counted on."""
 
     loaded: Loaded
+    round: int = 0
     loads: dict[ModelName, dict[ReplicaId, Load]] = field(default_factory=dict)
     unloads: dict[tuple[ReplicaId, str, str], Unload] = field(default_factory=dict)
     freed: dict[ReplicaId, tuple[Unload, ...]] = field(default_factory=dict)
@@ -54,6 +55,7 @@ def plan_moves(demands: Sequence[Demand], servers: Sequence[Server], live: LiveS
     book = _open_book(demands, servers, live)
     limits = {s.replica_id(r.index): r.limit for s in servers for r in s.replicas}
     while True:
+        book.round += 1
         placement = place(demands, inventory(servers, book.loaded))
         decided = {(a.namespace, a.model): a for a in placement.assignments}
         _load_assigned(placement.assignments, demands, by_model, limits, book)
@@ -138,6 +140,7 @@ def _load(
         replica,
         memory,
         reason,
+        book.round,
         () if fits else book.freed.get(replica, ()),
     )
     book.loads.setdefault((assignment.namespace, assignment.model), {})[replica] = load
@@ -205,7 +208,9 @@ def _unload(entry: LiveModelReplica, reason: UnloadReason, book: _Book) -> None:
     if place_ in book.unloads:
         return
     memory = 0 if entry.state == "LoadFailed" else entry.memory
-    book.unloads[place_] = Unload(entry.namespace, entry.model, entry.version, entry.replica, memory, reason)
+    book.unloads[place_] = Unload(
+        entry.namespace, entry.model, entry.version, entry.replica, memory, reason, book.round
+    )
     book.loaded.get(entry.replica, {}).pop((entry.model, entry.version), None)
 
 

@@ -6,7 +6,7 @@ server replaced at a time. Steps without a path between them may run at once.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from placement.inventory import ReplicaId
 from reconciler.plan import Load, Plan, RouteChange, ServerMove, Unload
@@ -21,7 +21,7 @@ from runtime.operations import (
     StopServerReplica,
     UnloadModel,
 )
-from runtime.routes import Route
+from runtime.routes import Route, Target
 
 Version = tuple[str, str, str]
 """(namespace, model, version digest)."""
@@ -84,26 +84,74 @@ def _loads(plan: Plan) -> Iterator[Step]:
 
 
 def _routes(plan: Plan) -> Iterator[Step]:
-    loads = _load_ids(plan)
+    loads = _loads_by_version(plan)
     for change in plan.routes:
-        if change.after is None:
-            operation = SetRoutes(delete=((change.namespace, change.name),))
-            yield Step(_route_id(change), operation)
-            continue
-        after = [i for member in _members(change.after) for i in loads.get(member, ())]
-        yield Step(_route_id(change), SetRoutes(set=(change.after,)), tuple(after))
+        for stage in _stages(plan, change):
+            route = _at_stage(change, stage, loads)
+            if route is None:
+                yield Step(stage.id, SetRoutes(delete=((change.namespace, change.name),)))
+                continue
+            after = (_load_id(load) for member in _members(route) for load in loads.get(member, ()))
+            yield Step(stage.id, SetRoutes(set=(route,)), tuple(after))
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """One state of a route on its way; ``round`` None is the last."""
+
+    id: str
+    round: int | None
+
+
+def _stages(plan: Plan, change: RouteChange) -> list[_Stage]:
+    """Mostly one. A route has to let go of a version early where a load of this plan waits for that
+    unload: the load may be of another member of the same route."""
+    counted_on = {unload for load in plan.loads for unload in load.needs}
+    before = set(_members(change.before))
+    rounds = sorted({u.round for u in counted_on if (u.namespace, u.model, u.version) in before})
+    name = f"route {change.namespace}/{change.name}"
+    return [*(_Stage(f"{name} (round {n})", n) for n in rounds), _Stage(name, None)]
+
+
+def _at_stage(change: RouteChange, stage: _Stage, loads: Mapping[Version, list[Load]]) -> Route | None:
+    """The route with the members that are decided by then; later ones keep what they had."""
+    if stage.round is None or change.after is None:
+        return change.after
+    last = stage.round
+
+    def is_late(target: Target) -> bool:
+        version = (change.namespace, target.model, target.version)
+        return any(load.round > last for load in loads.get(version, ()))
+
+    kept = {w.target.model: w.target for w in (change.before.targets if change.before else ())}
+    members = []
+    for weighted in change.after.targets:
+        if not is_late(weighted.target):
+            members.append(weighted)
+        elif weighted.target.model in kept:
+            members.append(replace(weighted, target=kept[weighted.target.model]))
+    mirror = change.after.mirror
+    if mirror is not None and is_late(mirror.target):
+        mirror = None
+    return replace(change.after, targets=tuple(members), mirror=mirror) if members else None
 
 
 def _unloads(plan: Plan) -> Iterator[Step]:
     """An unload waits for every route of this plan that used that version, wherever it leads now."""
-    routed: dict[Version, list[str]] = {}
+    routed: dict[Version, list[list[_Stage]]] = {}
     for change in plan.routes:
         for member in _members(change.before):
-            routed.setdefault(member, []).append(_route_id(change))
+            routed.setdefault(member, []).append(_stages(plan, change))
     for unload in plan.unloads:
-        after = routed.get((unload.namespace, unload.model, unload.version), ())
+        version = (unload.namespace, unload.model, unload.version)
+        after = (_first_without(unload, stages) for stages in routed.get(version, ()))
         operation = UnloadModel(unload.namespace, unload.model, unload.version, unload.replica)
         yield Step(_unload_id(unload), operation, tuple(after))
+
+
+def _first_without(unload: Unload, stages: list[_Stage]) -> str:
+    """The first stage at which the route no longer leads to what is unloaded."""
+    return next(s.id for s in stages if s.round is None or s.round >= unload.round)
 
 
 def _server_downs(plan: Plan) -> Iterator[Step]:
@@ -129,10 +177,10 @@ def _forgets(plan: Plan) -> Iterator[Step]:
             yield Step(f"forget {change.key}", ForgetResource(change.key), tuple(after))
 
 
-def _load_ids(plan: Plan) -> Mapping[Version, list[str]]:
-    loads: dict[Version, list[str]] = {}
+def _loads_by_version(plan: Plan) -> Mapping[Version, list[Load]]:
+    loads: dict[Version, list[Load]] = {}
     for load in plan.loads:
-        loads.setdefault((load.namespace, load.model, load.version), []).append(_load_id(load))
+        loads.setdefault((load.namespace, load.model, load.version), []).append(load)
     return loads
 
 
@@ -156,7 +204,3 @@ def _unload_id(unload: Unload) -> str:
 
 def _server_id(move: ServerMove) -> str:
     return f"{move.action} server {move.replica}"
-
-
-def _route_id(change: RouteChange) -> str:
-    return f"route {change.namespace}/{change.name}"

@@ -52,20 +52,6 @@ class ServerMove:
 
 
 @dataclass(frozen=True)
-class Load:
-    """Load one model version on one replica. ``needs`` are unloads of this plan whose memory it
-    counts on: they come first."""
-
-    namespace: str
-    model: str
-    version: str
-    replica: ReplicaId
-    memory: int
-    reason: LoadReason
-    needs: tuple["Unload", ...] = ()
-
-
-@dataclass(frozen=True)
 class Unload:
     """Unload one model version from one replica."""
 
@@ -75,6 +61,22 @@ class Unload:
     replica: ReplicaId
     memory: int
     reason: UnloadReason
+    round: int
+
+
+@dataclass(frozen=True)
+class Load:
+    """Load one model version on one replica. ``needs`` are unloads of this plan whose memory it
+    counts on: they come first. ``round`` counts from 1."""
+
+    namespace: str
+    model: str
+    version: str
+    replica: ReplicaId
+    memory: int
+    reason: LoadReason
+    round: int
+    needs: tuple[Unload, ...] = ()
 
 
 @dataclass(frozen=True)

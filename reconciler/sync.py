@@ -7,6 +7,7 @@ leaves undone what waits for it; the rest goes on. What to do about it is the ne
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
 from reconciler.order import Step, steps
 from reconciler.plan import Plan
@@ -69,15 +70,5 @@ async def execute(plan: Plan, runtime: Runtime, report: Callable[[Progress], Non
 def _topological(todo: tuple[Step, ...]) -> list[Step]:
     """Every step after those it waits for: a task is only awaited once it exists."""
     by_id = {step.id: step for step in todo}
-    ordered: dict[str, Step] = {}
-    for first in todo:
-        stack = [first.id]
-        while stack:
-            step = by_id[stack[-1]]
-            missing = [name for name in step.after if name not in ordered]
-            if missing:
-                stack.extend(missing)
-            else:
-                ordered.setdefault(step.id, step)
-                stack.pop()
-    return list(ordered.values())
+    order = TopologicalSorter({step.id: step.after for step in todo})
+    return [by_id[name] for name in order.static_order()]

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from reconciler.cli import control, validate
+from reconciler.cli import control, infer, planning, show, validate
 from reconciler.cli.exits import FAILED, report
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (control, validate):
+for module in (control, show, planning, infer, validate):
     module.register(app)
 
 

@@ -158,6 +158,7 @@ class GitSource:
             before = self._open()[previous.tree]
         except KeyError:  # a force push whose old objects are gone
             return self._walk(tree)
+        assert isinstance(before, pygit2.Tree)
         return self._changed(before, tree, previous.entries)
 
     def _walk(self, tree: pygit2.Tree) -> tuple[Mapping[str, Entry], tuple[Problem, ...]]:

@@ -1,0 +1,95 @@
+"""``moorage plan``, ``diff`` and ``explain``: what a sync would do, and why."""
+
+from typing import Annotated
+
+import typer
+
+from reconciler.cli.exits import FAILED, NEGATIVE, OK, errors_exit_with
+from reconciler.cli.options import (
+    ApplicationArgument,
+    ConfigOption,
+    NamespaceOption,
+    ServerOption,
+    TableFormat,
+)
+
+CHANGES_EXIT = 2
+"""With ``--detailed-exitcode``, as terraform has it: 0 nothing to do, 1 error, 2 something to do."""
+
+OutputOption = Annotated[TableFormat, typer.Option("--output", "-o", help="How it is written.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(plan)
+    app.command()(diff)
+    app.command()(explain)
+
+
+def plan(
+    name: ApplicationArgument = None,
+    output: OutputOption = TableFormat.table,
+    detailed_exitcode: Annotated[
+        bool,
+        typer.Option("--detailed-exitcode", help="Exit with 2 where there is something to do, 1 on errors."),
+    ] = False,
+    config: ConfigOption = None,
+    server: ServerOption = None,
+) -> int:
+    """Show what a sync would do now: changes, moves, routes, capacity, and what cannot be placed."""
+    from reconciler.cli.output import as_json
+    from reconciler.cli.plans import show_plan
+    from reconciler.cli.session import answers, application
+    from schemas.codec import encode
+
+    with errors_exit_with(NEGATIVE if detailed_exitcode else FAILED):
+        asked = answers(config, server)
+        made = asked.plan(name or application(asked, None).name)
+    if output is TableFormat.json:
+        as_json(encode(made))
+    else:
+        show_plan(made)
+    return CHANGES_EXIT if detailed_exitcode and not made.empty else OK
+
+
+def diff(name: ApplicationArgument = None, config: ConfigOption = None, server: ServerOption = None) -> int:
+    """Show where Git and what is applied differ. Exits with 0 where they do not, 1 where they do."""
+    from reconciler.cli.plans import show_diff
+    from reconciler.cli.session import answers, application
+
+    asked = answers(config, server)
+    made = asked.plan(name or application(asked, None).name)
+    show_diff(made)
+    return NEGATIVE if made.changes or made.held else OK
+
+
+def explain(
+    what: Annotated[str, typer.Argument(metavar="model/NAME", help="The model in question.")],
+    app: Annotated[
+        str | None,
+        typer.Option("--app", help="Application. [default: the one that wants it]", show_default=False),
+    ] = None,
+    output: OutputOption = TableFormat.table,
+    namespace: NamespaceOption = "default",
+    config: ConfigOption = None,
+    server: ServerOption = None,
+) -> None:
+    """Say why a model is where it is: every server looked at, and its verdict."""
+    from reconciler.answers import application_of
+    from reconciler.cli.output import as_json
+    from reconciler.cli.plans import show_explanation
+    from reconciler.cli.session import answers
+    from schemas.codec import encode
+    from schemas.errors import InputError
+    from schemas.resource import key
+
+    kind, slash, name = what.partition("/")
+    if kind not in ("model", "models", "mlm") or not slash or not name:
+        raise InputError("InvalidCommand", f"{what!r} is no model", "name it as model/NAME")
+    asked = answers(config, server)
+    model = key("Model", namespace, name)
+    found = asked.explain(app or application_of(asked, model), model)
+    if output is TableFormat.json:
+        as_json(encode(found))
+    else:
+        show_explanation(found)

@@ -1,0 +1,173 @@
+"""Plans, differences and explanations as text. Sections with nothing in them are left out."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from placement.quantity import readable_bytes, readable_pair
+from reconciler.cli.output import line, table
+from reconciler.plan import Capacity, Change, FieldChange, Plan
+from reconciler.planner import Explanation
+from runtime.routes import Route
+from schemas.codec import encode_terse
+
+SHORT = 12
+"""Characters of a digest that are shown."""
+
+
+def show_plan(plan: Plan) -> None:
+    """Everything that one sync will do, section by section."""
+    head = f"application {plan.application} at {plan.revision[:SHORT]}"
+    verb = "nothing to do" if plan.empty else "plan"
+    line(f"{head}: {verb} (plan {plan.digest[:SHORT]}, basis {plan.basis[:SHORT]})", style="bold")
+    _section("CHANGES", ("ACTION", "KIND", "NAMESPACE", "NAME", "FIELDS"), _changes(plan.changes))
+    _section("SERVERS", ("ACTION", "REPLICA", "MEMORY", "CAPABILITIES"), _servers(plan))
+    _section(
+        "MODELS", ("ACTION", "NAMESPACE", "MODEL", "VERSION", "REPLICA", "MEMORY", "REASON"), _moves(plan)
+    )
+    _section("ROUTES", ("NAMESPACE", "NAME", "BEFORE", "AFTER"), _routes(plan))
+    _section("CAPACITY", ("REPLICA", "LIMIT", "BEFORE", "AFTER"), [_capacity(each) for each in plan.capacity])
+    _section("FAILURES", ("KIND", "NAMESPACE", "NAME", "REASON", "PLACED", "MESSAGE"), _failures(plan))
+    _section("HELD", ("KIND", "NAMESPACE", "NAME", "REASON", "MESSAGE"), _held(plan))
+
+
+def show_diff(plan: Plan) -> None:
+    """The differing fields of every resource: ``-`` as applied, ``+`` as Git wants it."""
+    for change in plan.changes:
+        applied = "/dev/null" if change.action == "create" else f"applied {change.key}"
+        wanted = "/dev/null" if change.after is None else f"{_place(change)} {change.key}"
+        line(f"--- {applied}", style="bold")
+        line(f"+++ {wanted}", style="bold")
+        for field in change.fields or _all_fields(change):
+            if field.before is not None:
+                line(f"-{field.path}: {_value(field.before)}", style="red")
+            if field.after is not None:
+                line(f"+{field.path}: {_value(field.after)}", style="green")
+    for held in plan.held:
+        line(f"held {held.key}: {held.reason}: {held.message}", style="yellow")
+
+
+def show_explanation(found: Explanation) -> None:
+    """The engine's decision on one model and every verdict."""
+    demand, assignment = found.demand, found.assignment
+    where = f" on {assignment.server} {list(assignment.indices)}" if assignment.server else ""
+    line(f"model {demand.namespace}/{demand.model}: {assignment.outcome}{where}", style="bold")
+    if assignment.message:
+        line(assignment.message)
+    pinned = f", server {demand.server}" if demand.server else ""
+    partial = f" (at least {demand.min_replicas})" if demand.min_replicas else ""
+    needs = ", ".join(demand.requirements) or "nothing"
+    line(
+        f"wants {demand.replicas} replicas{partial}, {readable_bytes(demand.memory)} each, requires {needs}{pinned}"
+    )
+    rows = [
+        (verdict.server, "" if verdict.index is None else verdict.index, verdict.reason, verdict.message)
+        for verdict in found.verdicts
+    ]
+    _section("SERVERS LOOKED AT", ("SERVER", "REPLICA", "VERDICT", "MESSAGE"), rows)
+
+
+def _section(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    if rows:
+        line()
+        line(title.capitalize(), style="bold")
+        table(columns, rows)
+
+
+def _changes(changes: Sequence[Change]) -> list[tuple[str, ...]]:
+    return [
+        (change.action, change.key.kind, change.key.namespace, change.key.name, _fields(change))
+        for change in changes
+    ]
+
+
+def _fields(change: Change) -> str:
+    return "; ".join(f"{f.path}: {_value(f.before)} → {_value(f.after)}" for f in change.fields)
+
+
+def _servers(plan: Plan) -> list[tuple[object, ...]]:
+    return [
+        (
+            move.action,
+            move.replica,
+            readable_bytes(move.template.memory) if move.template else "",
+            ",".join(move.template.capabilities) if move.template else "",
+        )
+        for move in plan.server_moves
+    ]
+
+
+def _moves(plan: Plan) -> list[tuple[object, ...]]:
+    moves = [("load", load) for load in plan.loads] + [("unload", unload) for unload in plan.unloads]
+    return [
+        (
+            action,
+            move.namespace,
+            move.model,
+            move.version[:SHORT],
+            move.replica,
+            readable_bytes(move.memory),
+            move.reason,
+        )
+        for action, move in moves
+    ]
+
+
+def _routes(plan: Plan) -> list[tuple[str, ...]]:
+    return [(r.namespace, r.name, _route(r.before), _route(r.after)) for r in plan.routes]
+
+
+def _route(route: Route | None) -> str:
+    """``iris@1a2b3c4d5e6f[0,1]×50 + …``; what is mirrored comes last."""
+    if route is None:
+        return "none"
+    parts = [
+        f"{w.target.model}@{w.target.version[:SHORT]}[{','.join(str(r.index) for r in w.target.replicas)}]×{w.weight}"
+        for w in route.targets
+    ]
+    mirror = route.mirror
+    copy = (
+        f", mirror {mirror.target.model}@{mirror.target.version[:SHORT]} {mirror.percent}%" if mirror else ""
+    )
+    return " + ".join(parts) + copy
+
+
+def _capacity(capacity: Capacity) -> tuple[object, ...]:
+    before, after = readable_pair(capacity.before, capacity.after)
+    return capacity.replica, readable_bytes(capacity.limit), before, after
+
+
+def _failures(plan: Plan) -> list[tuple[object, ...]]:
+    return [
+        (f.key.kind, f.key.namespace, f.key.name, f.reason, f"{f.placed}/{f.desired}", f.message)
+        for f in plan.failures
+    ]
+
+
+def _held(plan: Plan) -> list[tuple[str, ...]]:
+    return [(h.key.kind, h.key.namespace, h.key.name, h.reason, h.message) for h in plan.held]
+
+
+def _place(change: Change) -> str:
+    origin = change.after.origin if change.after else None
+    return f"{origin.file}:{origin.line}" if origin else ""
+
+
+def _all_fields(change: Change) -> Iterator[FieldChange]:
+    """Every field that a created resource sets."""
+    if change.after is None:
+        return
+    for path, value in _leaves("spec", encode_terse(change.after.spec)):
+        yield FieldChange(path, None, value)
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for name in sorted(value):
+            yield from _leaves(f"{path}.{name}", value[name])
+    else:
+        yield path, value
+
+
+def _value(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if value is not None else "absent"
