@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from placement.classes import Need
 from placement.demand import Demand
 from placement.filters import LACKS_UNKNOWN, reject_server
 from placement.inventory import LoadedModel, Server, ServerReplica
-from placement.ledger import Ledger, NamespaceLedger, Need, Needs, ServerLedger
+from placement.ledger import Ledger, NamespaceLedger, ServerLedger
 from placement.placement import Verdict, VerdictReason
 from placement.verdicts import (
     Distance,
@@ -38,9 +39,7 @@ class Census:
     """Explains demands against a ledger that no longer changes."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self._namespaces = {
-            name: _NamespaceCensus(group, ledger.needs) for name, group in ledger.namespaces.items()
-        }
+        self._namespaces = {name: _NamespaceCensus(group) for name, group in ledger.namespaces.items()}
 
     def explain(self, demand: Demand) -> str:
         """Why no server takes the demand."""
@@ -54,16 +53,15 @@ class Census:
 
 
 class _NamespaceCensus:
-    def __init__(self, namespace: NamespaceLedger, needs: Needs) -> None:
+    def __init__(self, namespace: NamespaceLedger) -> None:
         self._namespace = namespace
-        self._needs = needs
         self._classes: dict[Need, _ClassCensus] = {}
         self._sentences: dict[tuple[Need, str | None, int, int, int], str] = {}
         self._refusals = _refusals(namespace, pin=None)
         self._refusals_elsewhere = _refusals(namespace, pin="")
 
     def explain(self, demand: Demand) -> str:
-        need = self._needs.of(demand)
+        need = self._namespace.classes.need(demand)
         known = {
             (server, position)
             for server, position, entry in self._namespace.entries(demand.model)
@@ -82,7 +80,7 @@ class _NamespaceCensus:
         if not self._namespace.open:
             return Tally(self._refusals, {}, "")
         if need not in self._classes:
-            self._classes[need] = _ClassCensus(need, self._namespace.open)
+            self._classes[need] = _ClassCensus(need, self._namespace)
         strangers = self._classes[need]
         servers = Counter(self._refusals)
         servers["NotEnoughReplicas"] += len(self._namespace.open)
@@ -118,25 +116,36 @@ def _refusals(namespace: NamespaceLedger, pin: str | None) -> _Counts:
 class _ClassCensus:
     """The replicas of the open servers as one requirement class sees them."""
 
-    def __init__(self, need: Need, servers: Sequence[ServerLedger]) -> None:
+    def __init__(self, need: Need, namespace: NamespaceLedger) -> None:
         self._need = need
-        self._servers = servers
+        self._near: list[ServerLedger] = []
+        self._most = 1
         self._nearest: dict[int, ServerLedger] = {}
         self._closest: dict[ServerLedger, list[int]] = {}
-        self._frees: dict[tuple[VerdictReason, VerdictReason], list[int]] = {}
-        for server in servers:
-            for position, free in enumerate(server.free):
-                standing = server.standing(need, position)
-                self._frees.setdefault((standing.roomy, standing.full), []).append(free)
+        self._fixed: _Counts = Counter()
+        self._frees: dict[VerdictReason, list[int]] = {}
+        self._survey(namespace)
+
+    def _survey(self, namespace: NamespaceLedger) -> None:
+        standings = {kind: namespace.classes.standing(self._need, kind) for kind in namespace.by_kind}
+        capable = {kind for kind, standing in standings.items() if standing.capable}
+        for kind, standing in standings.items():
+            if kind in capable:
+                frees = self._frees.setdefault(standing.roomy, [])
+                frees += [server.free[p] for server in namespace.by_kind[kind] for p in server.kinds[kind]]
+            else:
+                self._fixed[standing.full] += namespace.sizes[kind]
         for frees in self._frees.values():
             frees.sort()
+        self._near = namespace.of_kinds(capable) or [servers[0] for servers in namespace.by_kind.values()]
+        self._most = max(len(server.replicas) for server in self._near)
 
     def count(self, memory: int) -> _Counts:
         """Replicas by what they say to a model of this class that they have not met."""
-        counts: _Counts = Counter()
-        for (roomy, full), frees in self._frees.items():
+        counts = Counter(self._fixed)
+        for roomy, frees in self._frees.items():
             short = bisect_left(frees, memory)
-            counts[full] += short
+            counts["InsufficientMemory"] += short
             counts[roomy] += len(frees) - short
         return counts
 
@@ -147,8 +156,9 @@ class _ClassCensus:
 
     def nearest(self, count: int) -> ServerLedger:
         """The server that comes nearest to taking ``count`` replicas."""
+        count = min(count, self._most)  # beyond what any has, who has most is nearest
         if count not in self._nearest:
-            self._nearest[count] = min(self._servers, key=lambda server: self._nearness(server, count))
+            self._nearest[count] = min(self._near, key=lambda server: self._nearness(server, count))
         return self._nearest[count]
 
     def closest(self, server: ServerLedger, memory: int) -> int | None:
@@ -164,9 +174,9 @@ class _ClassCensus:
         return distance(free, standing.lacking, server.replicas[position].index)
 
     def _nearness(self, server: ServerLedger, count: int) -> Nearness:
-        standings = [server.standing(self._need, position) for position in range(len(server.replicas))]
-        frees = [free for free, standing in zip(server.free, standings, strict=True) if standing.capable]
-        fewest = min((standing.lacking for standing in standings), default=LACKS_UNKNOWN)
+        standings = list(server.standings(self._need))
+        frees = [server.free[p] for standing, group in standings if standing.capable for p in group]
+        fewest = min((standing.lacking for standing, _ in standings), default=LACKS_UNKNOWN)
         return nearness(server.name, frees, fewest, count)
 
 

@@ -18,10 +18,11 @@ from itertools import chain
 from typing import NamedTuple
 
 from placement.census import Census
+from placement.classes import Need
 from placement.demand import Demand
 from placement.filters import is_holding, reject_server
 from placement.inventory import Inventory
-from placement.ledger import Ledger, NamespaceLedger, Need, ServerLedger, Trace
+from placement.ledger import Ledger, NamespaceLedger, ServerLedger, Trace
 from placement.placement import Assignment, Outcome, Placement
 
 
@@ -34,7 +35,7 @@ class _Decision(NamedTuple):
 
 class _Found(NamedTuple):
     server: ServerLedger
-    suitable: list[int]
+    positions: list[int]
     held: AbstractSet[int]
 
 
@@ -62,20 +63,21 @@ def _decide(demand: Demand, ledger: Ledger) -> _Decision:
     namespace = ledger.namespaces.get(demand.namespace)
     if namespace is None:
         return _Decision(demand, "ScheduleFailed")
-    search = _Search(demand, ledger.needs.of(demand), namespace)
-    if demand.replicas == 0:
+    search = _Search(demand, ledger.classes.need(demand), namespace)
+    if demand.replicas <= 0:
         return _Decision(demand, "ScaledDown" if search.matching() else "ScheduleFailed")
     found = search.first_with(demand.replicas)
-    if not found and demand.min_replicas:
+    if not found and demand.min_replicas > 0:
         found = search.first_with(demand.min_replicas)
     return _take(demand, found) if found else _Decision(demand, "ScheduleFailed")
 
 
 def _take(demand: Demand, found: _Found) -> _Decision:
-    chosen = found.suitable[: demand.replicas]
-    found.server.charge([position for position in chosen if position not in found.held], demand.memory)
-    outcome: Outcome = "Scheduled" if len(chosen) == demand.replicas else "PartiallyScheduled"
-    return _Decision(demand, outcome, found.server, tuple(sorted(chosen)))
+    found.server.charge(
+        [position for position in found.positions if position not in found.held], demand.memory
+    )
+    outcome: Outcome = "Scheduled" if len(found.positions) == demand.replicas else "PartiallyScheduled"
+    return _Decision(demand, outcome, found.server, tuple(sorted(found.positions)))
 
 
 class _Search:
@@ -93,12 +95,12 @@ class _Search:
         return any(self._may_use(server) and server.offers(self._need) for server in self._namespace.servers)
 
     def first_with(self, least: int) -> _Found | None:
-        """The first server with ``least`` suitable replicas, and all its suitable replicas."""
+        """The first server with ``least`` suitable replicas, and the best of them, no more than wanted."""
         for server in self._candidates(least):
             trace = self._traces.get(server)
-            suitable = server.suitable(self._need, self._demand.memory, trace)
-            if len(suitable) >= least:
-                return _Found(server, suitable, trace.held if trace else frozenset())
+            positions = server.suitable(self._need, self._demand.memory, trace, self._demand.replicas)
+            if len(positions) >= least:
+                return _Found(server, positions, trace.held if trace else frozenset())
         return None
 
     def _candidates(self, least: int) -> Iterator[ServerLedger]:

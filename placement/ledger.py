@@ -1,87 +1,17 @@
 """Working copies for one run: what is still free where, and who could take what.
 
-The inventory is never changed; a run charges its assignments here. Models with the same needs form a
-requirement class, and what :mod:`placement.filters` says of a class is asked once per kind of replica
-(same state, same capabilities), not once per model and replica. Memory only shrinks during a run,
+The inventory is never changed; a run charges its assignments here. Memory only shrinks during a run,
 which is what makes the bounds of :meth:`NamespaceLedger.fitting` safe to keep.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
+from placement.classes import Classes, Kind, Need, Standing
 from placement.demand import Demand
-from placement.filters import is_holding, lacking, reject_replica, reject_server, required_capabilities
-from placement.inventory import Inventory, LoadedModel, ReplicaState, Server, ServerReplica
-from placement.placement import VerdictReason
-
-
-@dataclass(frozen=True, eq=False)
-class Need:
-    """A requirement class: everything but memory that a replica is asked for. There is one object per
-    class in a ledger (:class:`Needs`), so identity is equality and lookups hash no strings."""
-
-    capabilities: tuple[str, ...]
-    explainer: bool
-
-
-class Standing(NamedTuple):
-    """What a class hears from replicas of one kind: with room, without room, whether a holder keeps the
-    model, and how many capabilities are lacking."""
-
-    roomy: VerdictReason
-    full: VerdictReason
-    keeps: bool
-    lacking: int
-
-    @property
-    def capable(self) -> bool:
-        """True where the answer can depend on memory: nothing earlier speaks against it."""
-        return self.full == "InsufficientMemory"
-
-
-def _ask(need: Need, state: ReplicaState, capabilities: tuple[str, ...]) -> Standing:
-    probe = Demand("", "probe", "probe", need.capabilities, 0, explainer=need.explainer)
-    bare = ServerReplica(0, state, capabilities, memory_capacity=0, overcommit_percent=0)
-    holder = replace(bare, loaded=(LoadedModel("probe", "probe", 0, "Loaded"),))
-    roomy = reject_replica(probe, bare)
-    full = reject_replica(replace(probe, memory=1), bare)
-    assert full is not None  # a replica without memory rejects whatever asks for some
-    keeps = reject_replica(probe, holder) is None
-    return Standing(roomy.reason if roomy else "Accepted", full.reason, keeps, lacking(full.numbers))
-
-
-class Needs:
-    """The requirement classes of demands; each spelling is read once."""
-
-    def __init__(self) -> None:
-        self._by_spelling: dict[tuple[tuple[str, ...], bool], Need] = {}
-        self._by_meaning: dict[tuple[tuple[str, ...], bool], Need] = {}
-
-    def of(self, demand: Demand) -> Need:
-        """The class of ``demand``."""
-        spelling = demand.requirements, demand.explainer
-        need = self._by_spelling.get(spelling)
-        if need is None:
-            meaning = required_capabilities(demand), demand.explainer
-            need = self._by_meaning.setdefault(meaning, Need(*meaning))
-            self._by_spelling[spelling] = need
-        return need
-
-
-class Standings:
-    """The answers that were given so far, by class and kind of replica."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[Need, ReplicaState, tuple[str, ...]], Standing] = {}
-
-    def of(self, need: Need, replica: ServerReplica) -> Standing:
-        """What ``replica`` says to ``need``."""
-        key = (need, replica.state, replica.capabilities)
-        if key not in self._known:
-            self._known[key] = _ask(*key)
-        return self._known[key]
+from placement.filters import is_holding, reject_server
+from placement.inventory import Inventory, LoadedModel, Server
 
 
 @dataclass
@@ -98,14 +28,17 @@ class ServerLedger:
     """One server: bytes free per replica as the run goes on. Replicas are known by their position in
     index order."""
 
-    def __init__(self, server: Server, standings: Standings) -> None:
+    def __init__(self, server: Server, classes: Classes) -> None:
         self.server = server
         self.name = server.name
         self.replicas = tuple(sorted(server.replicas, key=lambda replica: replica.index))
         self.free = [replica.free for replica in self.replicas]
         self.used = [replica.used for replica in self.replicas]
-        self._standings = standings
-        self._takers: dict[Need, tuple[int, ...]] = {}
+        self.kinds: dict[Kind, list[int]] = {}
+        for position, replica in enumerate(self.replicas):
+            self.kinds.setdefault(classes.kind(replica), []).append(position)
+        self._classes = classes
+        self._takers: dict[Need, list[int]] = {}
         self._ranked: dict[Need, list[tuple[int, int]]] = {}
 
     @cached_property
@@ -115,20 +48,22 @@ class ServerLedger:
 
     def standing(self, need: Need, position: int) -> Standing:
         """What one replica says to a class."""
-        return self._standings.of(need, self.replicas[position])
+        return self._classes.standing(need, self._classes.kind(self.replicas[position]))
+
+    def standings(self, need: Need) -> Iterator[tuple[Standing, list[int]]]:
+        """What each kind of replica says to a class, and the positions of that kind."""
+        return ((self._classes.standing(need, kind), positions) for kind, positions in self.kinds.items())
 
     def offers(self, need: Need) -> bool:
         """True where a replica has what the class asks for, room or not."""
-        return any(self.standing(need, position).capable for position in range(len(self.replicas)))
+        return any(standing.capable for standing, _ in self.standings(need))
 
-    def takers(self, need: Need) -> tuple[int, ...]:
+    def takers(self, need: Need) -> list[int]:
         """Positions that take new models of the class, room permitting."""
         if need not in self._takers:
-            self._takers[need] = tuple(
-                position
-                for position in range(len(self.replicas))
-                if self.standing(need, position).roomy == "Accepted"
-            )
+            self._takers[need] = [
+                p for standing, group in self.standings(need) if standing.takes for p in group
+            ]
         return self._takers[need]
 
     def ranked(self, need: Need) -> list[tuple[int, int]]:
@@ -146,14 +81,20 @@ class ServerLedger:
         ranked = self.ranked(need)
         return -ranked[count - 1][0] if count <= len(ranked) else -1
 
-    def suitable(self, need: Need, memory: int, trace: Trace | None) -> list[int]:
-        """Positions that can have the version: holders first, then most free, then lowest index."""
+    def suitable(self, need: Need, memory: int, trace: Trace | None, count: int) -> list[int]:
+        """Up to ``count`` positions that can have the version: holders first, then most free, then lowest
+        index."""
+        keeps = self._keepers(need, trace) if trace else []
+        if len(keeps) >= count:
+            return keeps[:count]
         takes = [position for negative, position in self.ranked(need) if memory <= -negative]
-        if trace is None:
-            return takes
+        if trace:
+            takes = [position for position in takes if position not in trace.held | trace.failed]
+        return keeps + takes[: count - len(keeps)]
+
+    def _keepers(self, need: Need, trace: Trace) -> list[int]:
         keeps = [p for p in trace.held - trace.failed if self.standing(need, p).keeps]
-        keeps.sort(key=lambda p: (-self.free[p], p))
-        return keeps + [p for p in takes if p not in trace.held and p not in trace.failed]
+        return sorted(keeps, key=lambda p: (-self.free[p], p))
 
     def charge(self, positions: Sequence[int], memory: int) -> None:
         """Take ``memory`` bytes from each of the positions."""
@@ -167,13 +108,21 @@ class ServerLedger:
 class NamespaceLedger:
     """The servers of one namespace in name order."""
 
-    def __init__(self, servers: Sequence[Server], standings: Standings) -> None:
+    def __init__(self, servers: Sequence[Server], classes: Classes) -> None:
         ordered = sorted(servers, key=lambda server: server.name)
-        self.servers = [ServerLedger(server, standings) for server in ordered]
+        self.classes = classes
+        self.servers = [ServerLedger(server, classes) for server in ordered]
         self.open = [server for server in self.servers if server.is_open]
         self.by_name = {server.name: server for server in self.servers}
+        self.by_kind: dict[Kind, list[ServerLedger]] = {}
+        for server in self.open:
+            for kind in server.kinds:
+                self.by_kind.setdefault(kind, []).append(server)
+        self.sizes = {
+            kind: sum(len(server.kinds[kind]) for server in group) for kind, group in self.by_kind.items()
+        }
         self._entries = self._index()
-        self._shelves: dict[tuple[Need, int], _Shelf] = {}
+        self._shelves: dict[Need, dict[int, _Shelf]] = {}
 
     def _index(self) -> dict[str, list[tuple[ServerLedger, int, LoadedModel]]]:
         entries: dict[str, list[tuple[ServerLedger, int, LoadedModel]]] = {}
@@ -197,11 +146,8 @@ class NamespaceLedger:
         Bounds are what was free when last looked: never too low, as memory only shrinks, so a server
         below its bound needs no second look and a class that found nothing fails at once for more.
         """
-        if (need, count) not in self._shelves:
-            able = [server for server in self.open if len(server.takers(need)) >= count]
-            self._shelves[need, count] = _Shelf(able, [server.nth_free(need, count) for server in able])
-        shelf = self._shelves[need, count]
-        if shelf.ceiling is not None and memory > shelf.ceiling:
+        shelf = self._shelf(need, count)
+        if shelf is None or (shelf.ceiling is not None and memory > shelf.ceiling):
             return
         for place, bound in enumerate(shelf.bounds):
             if bound >= memory:
@@ -211,24 +157,45 @@ class NamespaceLedger:
                     yield server
         shelf.ceiling = max(shelf.bounds, default=-1)
 
+    def _shelf(self, need: Need, count: int) -> "_Shelf | None":
+        shelves = self._shelves.setdefault(need, {})
+        if 1 not in shelves:
+            takers = self.of_kinds(kind for kind in self.by_kind if self.classes.standing(need, kind).takes)
+            shelves[1] = _Shelf.of(takers, need, 1)
+        if count not in shelves and count <= shelves[1].most:
+            able = [server for server in shelves[1].servers if len(server.takers(need)) >= count]
+            shelves[count] = _Shelf.of(able, need, count)
+        return shelves.get(count)
+
+    def of_kinds(self, kinds: Iterable[Kind]) -> list[ServerLedger]:
+        """Open servers with replicas of at least one of the kinds, in name order."""
+        found = {server for kind in kinds for server in self.by_kind[kind]}
+        return sorted(found, key=lambda server: server.name)
+
 
 @dataclass
 class _Shelf:
     """Servers with enough takers for a class and a count, and an upper bound of each one's
-    ``nth_free``; ``ceiling`` bounds them all once a search went through to the end."""
+    ``nth_free``; ``most`` is the largest number of takers, ``ceiling`` bounds all bounds once a search
+    went through to the end."""
 
     servers: list[ServerLedger]
     bounds: list[int]
+    most: int
     ceiling: int | None = None
+
+    @classmethod
+    def of(cls, servers: list[ServerLedger], need: Need, count: int) -> "_Shelf":
+        bounds = [server.nth_free(need, count) for server in servers]
+        return cls(servers, bounds, max((len(server.takers(need)) for server in servers), default=0))
 
 
 class Ledger:
     """All namespaces of an inventory."""
 
     def __init__(self, inventory: Inventory) -> None:
-        self.needs = Needs()
-        standings = Standings()
+        self.classes = Classes()
         servers: dict[str, list[Server]] = {}
         for server in inventory.servers:
             servers.setdefault(server.namespace, []).append(server)
-        self.namespaces = {name: NamespaceLedger(group, standings) for name, group in servers.items()}
+        self.namespaces = {name: NamespaceLedger(group, self.classes) for name, group in servers.items()}

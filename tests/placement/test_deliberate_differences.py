@@ -88,13 +88,6 @@ def test_what_a_replica_keeps_and_takes_by_its_state(state: ReplicaState, stays:
     assert (place_one(demand(), server("s1", replica(0, 200, state=state))).outcome == "Scheduled") is takes
 
 
-def test_models_stay_in_their_namespace() -> None:
-    """A server of another namespace is not looked at, not even by name."""
-    other = server("s1", replica(0, 900), namespace="other")
-    done = place_one(demand(pin="s1"), other)
-    assert (done.outcome, done.message) == ("ScheduleFailed", "namespace default has no server")
-
-
 def test_served_models_are_decided_first() -> None:
     """The replica that a served model wants in addition is not taken by a new one that sorts before it."""
     s1 = server("s1", replica(0, 0, entry("zebra", memory=100)), replica(1, 100))

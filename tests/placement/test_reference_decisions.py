@@ -2,7 +2,8 @@
 
 import pytest
 
-from placement.inventory import Server
+from placement.engine import place
+from placement.inventory import Server, ServerReplica
 from tests.placement.builders import demand, entry, free_server, inventory, place_one, replica, server, spot
 
 S1_ONE = free_server("s1", 200)
@@ -159,8 +160,6 @@ def test_scaling_down_keeps_the_first_by_the_reference_order() -> None:
 
 def test_overcommit_adds_to_capacity() -> None:
     """1000 bytes with 10 % overcommit take a model of 1100 and not of 1101."""
-    from placement.inventory import ServerReplica
-
     roomy = server("s1", ServerReplica(0, "Ready", ("sklearn",), 1000, 10))
     assert place_one(demand(memory=1100), roomy).outcome == "Scheduled"
     assert place_one(demand(memory=1101), roomy).outcome == "ScheduleFailed"
@@ -174,7 +173,12 @@ def test_a_failed_load_occupies_no_memory() -> None:
 
 def test_memory_taken_in_the_same_run_counts() -> None:
     """Two models of 100 do not share 150 bytes; the first by name gets them."""
-    from placement.engine import place
-
     done = place([demand("b"), demand("a")], inventory(free_server("s1", 150))).assignments
     assert [(a.model, a.outcome) for a in done] == [("a", "Scheduled"), ("b", "ScheduleFailed")]
+
+
+def test_models_stay_in_their_namespace() -> None:
+    """A server of another namespace is not looked at, not even by name."""
+    other = server("s1", replica(0, 900), namespace="other")
+    done = place_one(demand(pin="s1"), other)
+    assert (done.outcome, done.message) == ("ScheduleFailed", "namespace default has no server")

@@ -1,0 +1,94 @@
+"""Requirement classes and kinds of replicas: questions are asked once per pair, not once per model.
+
+Models with the same needs form a class (:class:`Need`), replicas in the same state with the same
+capabilities a kind (:class:`Kind`). What a kind says to a class (:class:`Standing`) is found out by
+asking the filters about a probe; nothing here repeats what they know.
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from placement.demand import Demand
+from placement.filters import lacking, reject_replica, required_capabilities
+from placement.inventory import LoadedModel, ReplicaState, ServerReplica
+from placement.placement import VerdictReason
+
+
+@dataclass(frozen=True, eq=False)
+class Need:
+    """Everything but memory that a replica is asked for. There is one object per class in a
+    :class:`Classes`, so identity is equality and lookups hash no strings."""
+
+    capabilities: tuple[str, ...]
+    explainer: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """Everything but memory that a replica answers from. One object per kind, as with :class:`Need`."""
+
+    state: ReplicaState
+    capabilities: tuple[str, ...]
+
+
+class Standing(NamedTuple):
+    """What a class hears from replicas of one kind: with room, without room, whether a holder keeps the
+    model, and how many capabilities are lacking."""
+
+    roomy: VerdictReason
+    full: VerdictReason
+    keeps: bool
+    lacking: int
+
+    @property
+    def takes(self) -> bool:
+        """True where new models are taken, room permitting."""
+        return self.roomy == "Accepted"
+
+    @property
+    def capable(self) -> bool:
+        """True where the answer can depend on memory: nothing earlier speaks against it."""
+        return self.full == "InsufficientMemory"
+
+
+class Classes:
+    """The classes and kinds met so far, and what they say to each other."""
+
+    def __init__(self) -> None:
+        self._spellings: dict[tuple[tuple[str, ...], bool], Need] = {}
+        self._needs: dict[tuple[tuple[str, ...], bool], Need] = {}
+        self._kinds: dict[tuple[ReplicaState, tuple[str, ...]], Kind] = {}
+        self._standings: dict[tuple[Need, Kind], Standing] = {}
+
+    def need(self, demand: Demand) -> Need:
+        """The class of a demand; each spelling of requirements is read once."""
+        spelling = demand.requirements, demand.explainer
+        need = self._spellings.get(spelling)
+        if need is None:
+            meaning = required_capabilities(demand), demand.explainer
+            need = self._spellings[spelling] = self._needs.setdefault(meaning, Need(*meaning))
+        return need
+
+    def kind(self, replica: ServerReplica) -> Kind:
+        """The kind of a replica."""
+        key = replica.state, replica.capabilities
+        kind = self._kinds.get(key)
+        return kind or self._kinds.setdefault(key, Kind(*key))
+
+    def standing(self, need: Need, kind: Kind) -> Standing:
+        """What replicas of a kind say to a class."""
+        standing = self._standings.get((need, kind))
+        if standing is None:
+            standing = self._standings[need, kind] = _ask(need, kind)
+        return standing
+
+
+def _ask(need: Need, kind: Kind) -> Standing:
+    probe = Demand("", "probe", "probe", need.capabilities, 0, explainer=need.explainer)
+    bare = ServerReplica(0, kind.state, kind.capabilities, memory_capacity=0, overcommit_percent=0)
+    holder = replace(bare, loaded=(LoadedModel("probe", "probe", 0, "Loaded"),))
+    roomy = reject_replica(probe, bare)
+    full = reject_replica(replace(probe, memory=1), bare)
+    assert full is not None  # a replica without memory rejects whatever asks for some
+    keeps = reject_replica(probe, holder) is None
+    return Standing(roomy.reason if roomy else "Accepted", full.reason, keeps, lacking(full.numbers))
