@@ -6,11 +6,13 @@ files are read (``*.yaml``, ``*.yml``, ``*.json``) is the caller's choice.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from typing import get_args
 
 from schemas.defaults import default_server_configs
 from schemas.finding import Finding
+from schemas.mentions import Mention, Role
 from schemas.problem import Problem, in_order
 from schemas.reading import FileReading, InvalidDocument, SkippedDocument, Source, located, read_file
 from schemas.relations import Neighbours, Relation, relations
@@ -52,17 +54,15 @@ def combine(readings: Iterable[FileReading], known: Iterable[Resource] = ()) -> 
     broken = {document.key for reading in files for document in reading.invalid_documents} | repeated.keys()
     neighbours = Neighbours(
         resources=resources,
-        mentions=[
-            m for reading in files for m in reading.mentions if not repeated or m.subject not in repeated
-        ],
+        mentions=_by_role(files, repeated),
         elsewhere={item.key: item for item in (*default_server_configs(DEFAULT_NAMESPACE), *known)},
         broken=broken,
     )
     related = list(relations(neighbours))
-    invalid = broken | {item.subject for item in related if item.finding.severity == "error"}
+    invalid = broken | {item.mention.subject for item in related if item.finding.severity == "error"}
     problems = [problem for reading in files for problem in reading.problems]
     problems.extend(_repetition(item, place, places) for item, places in repeated.items() for place in places)
-    problems.extend(_related_problem(resources[item.subject], item) for item in related)
+    problems.extend(_related_problem(resources[item.mention.subject], item) for item in related)
     return Loaded(
         resources=tuple(
             resource for item, resource in sorted(resources.items(), key=_by_key) if item not in invalid
@@ -73,6 +73,15 @@ def combine(readings: Iterable[FileReading], known: Iterable[Resource] = ()) -> 
         unreadable=any(reading.unreadable for reading in files),
         documents=sum(reading.documents for reading in files),
     )
+
+
+def _by_role(files: list[FileReading], repeated: Container[ResourceKey]) -> dict[Role, list[Mention]]:
+    roles: dict[Role, list[Mention]] = {role: [] for role in get_args(Role)}
+    for reading in files:
+        for mention in reading.mentions:
+            if mention.subject not in repeated:
+                roles[mention.role].append(mention)
+    return roles
 
 
 def _by_key(item: tuple[ResourceKey, Resource]) -> tuple[str, str, str, str]:
@@ -117,6 +126,4 @@ def _repetition(item: ResourceKey, place: Origin, places: list[Origin]) -> Probl
 
 
 def _related_problem(resource: Resource, item: Relation) -> Problem:
-    origin = resource.origin
-    place = item.mention.place if item.mention else (origin.line, origin.column)
-    return located(origin.file, place, item.subject, item.finding)
+    return located(resource.origin.file, item.mention.place, resource.key, item.finding)

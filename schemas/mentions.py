@@ -6,6 +6,7 @@ file again.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from schemas.finding import Path, Place
 from schemas.references import external_reference
@@ -21,21 +22,24 @@ from schemas.specs import (
     Spec,
 )
 
-CAPABILITY = "Capability"
 EXPLAINER_CAPABILITY = "alibi-explain"
+
+# reference: to the resource kind/name; baseline: kind/name whose endpoint an experiment takes over;
+# requirements: of a model, for the server called name if there is one; template: a server's own podSpec
+Role = Literal["reference", "baseline", "requirements", "template"]
 
 
 @dataclass(frozen=True)
 class Mention:
-    """``subject`` names the resource ``kind``/``name`` at ``path``.
+    """A place of ``subject`` that a rule between resources may point at.
 
-    ``step`` is the step of another pipeline. The kind ``Capability`` is no resource: it marks where
-    a model states its requirements, which are in ``needs``, and ``name`` is the server it is pinned to.
+    ``step`` is the step of another pipeline, ``needs`` are the capabilities that are asked for.
     """
 
     subject: ResourceKey
     path: Path
     place: Place
+    role: Role
     kind: str
     name: str
     step: str = ""
@@ -48,9 +52,9 @@ def mentions(key: ResourceKey, spec: Spec, find: Callable[[Path], Place]) -> Ite
         needs = _needs(spec)
         if needs:
             path: Path = ("spec", "requirements")
-            yield Mention(key, path, find(path), CAPABILITY, spec.server or "", needs=needs)
-    for path, kind, name, step in _named(spec):
-        yield Mention(key, path, find(path), kind, name, step)
+            yield Mention(key, path, find(path), "requirements", "Server", spec.server or "", needs=needs)
+    for path, role, kind, name, step in _named(spec):
+        yield Mention(key, path, find(path), role, kind, name, step)
 
 
 def _needs(spec: ModelSpec) -> frozenset[str]:
@@ -63,7 +67,7 @@ def _needs(spec: ModelSpec) -> frozenset[str]:
     return frozenset(names)
 
 
-_Named = tuple[Path, str, str, str]
+_Named = tuple[Path, Role, str, str, str]
 
 
 def _named(spec: Spec) -> Iterator[_Named]:
@@ -71,18 +75,20 @@ def _named(spec: Spec) -> Iterator[_Named]:
         case ModelSpec():
             yield from _in_model(spec)
         case ServerSpec():
-            yield ("spec", "serverConfig"), "ServerConfig", spec.server_config, ""
+            yield ("spec", "serverConfig"), "reference", "ServerConfig", spec.server_config, ""
+            if spec.pod_spec:
+                yield ("spec", "podSpec"), "template", "", "", ""
         case PipelineSpec():
             yield from _in_pipeline(spec)
         case ExperimentSpec():
             yield from _in_experiment(spec)
         case SeldonRuntimeSpec():
-            yield ("spec", "seldonConfig"), "SeldonConfig", spec.seldon_config, ""
+            yield ("spec", "seldonConfig"), "reference", "SeldonConfig", spec.seldon_config, ""
 
 
 def _in_model(spec: ModelSpec) -> Iterator[_Named]:
     if spec.server:
-        yield ("spec", "server"), "Server", spec.server, ""
+        yield ("spec", "server"), "reference", "Server", spec.server, ""
     for field, section in (("explainer", spec.explainer), ("llm", spec.llm)):
         if section is not None:
             yield from _in_section(field, section)
@@ -90,14 +96,14 @@ def _in_model(spec: ModelSpec) -> Iterator[_Named]:
 
 def _in_section(field: str, section: Explainer | Llm) -> Iterator[_Named]:
     if section.model_ref:
-        yield ("spec", field, "modelRef"), "Model", section.model_ref, ""
+        yield ("spec", field, "modelRef"), "reference", "Model", section.model_ref, ""
     if section.pipeline_ref:
-        yield ("spec", field, "pipelineRef"), "Pipeline", section.pipeline_ref, ""
+        yield ("spec", field, "pipelineRef"), "reference", "Pipeline", section.pipeline_ref, ""
 
 
 def _in_pipeline(spec: PipelineSpec) -> Iterator[_Named]:
     for place, step in enumerate(spec.steps):
-        yield ("spec", "steps", place, "name"), "Model", step.name, ""
+        yield ("spec", "steps", place, "name"), "reference", "Model", step.name, ""
     if spec.input_ is None:
         return
     for field, texts in (
@@ -107,15 +113,23 @@ def _in_pipeline(spec: PipelineSpec) -> Iterator[_Named]:
         for place, text in enumerate(texts):
             reference = external_reference(text)
             if not isinstance(reference, str):
-                yield ("spec", "input", field, place), "Pipeline", reference.pipeline, reference.step
+                yield (
+                    ("spec", "input", field, place),
+                    "reference",
+                    "Pipeline",
+                    reference.pipeline,
+                    reference.step,
+                )
 
 
 def _in_experiment(spec: ExperimentSpec) -> Iterator[_Named]:
     kind = candidate_kind(spec)
+    if spec.default:
+        yield ("spec", "default"), "baseline", kind, spec.default, ""
     for place, candidate in enumerate(spec.candidates):
-        yield ("spec", "candidates", place, "name"), kind, candidate.name, ""
+        yield ("spec", "candidates", place, "name"), "reference", kind, candidate.name, ""
     if spec.mirror is not None:
-        yield ("spec", "mirror", "name"), kind, spec.mirror.name, ""
+        yield ("spec", "mirror", "name"), "reference", kind, spec.mirror.name, ""
 
 
 def candidate_kind(spec: ExperimentSpec) -> str:

@@ -8,7 +8,7 @@ names.
 import re
 from collections.abc import Iterator
 
-from schemas.finding import Finding
+from schemas.finding import Finding, shown
 from schemas.resource import ResourceKey
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -35,8 +35,10 @@ def name_findings(key: ResourceKey) -> Iterator[Finding]:
         yield Finding("InvalidName", ("metadata", "name"), message)
     elif not pattern.fullmatch(key.name):
         rule = f"{_LABEL_RULE}; no dots" if dotless else f"{_LABEL_RULE}; dots between such parts"
-        yield Finding("InvalidName", ("metadata", "name"), f"a {key.kind} needs another name", rule)
+        yield Finding(
+            "InvalidName", ("metadata", "name"), f"{shown(key.name)} cannot be the name of a {key.kind}", rule
+        )
     if len(key.namespace) > LONGEST_NAMESPACE or not LABEL.fullmatch(key.namespace):
-        message = "this cannot be a namespace"
+        message = f"{shown(key.namespace)} cannot be a namespace"
         rule = f"{_LABEL_RULE}; at most {LONGEST_NAMESPACE} characters"
         yield Finding("InvalidNamespace", ("metadata", "namespace"), message, rule)

@@ -92,8 +92,10 @@ class Build:
             if name_node.tag == MERGE:
                 merged.extend(self._merged(item, path))
                 continue
-            name = name_node.value if name_node.tag == STR else self._name(name_node, path)
+            name = field_name(name_node)
             if name is None:
+                message = "the name of a field must be a string"
+                self._fault("UnsupportedValue", name_node, path, message, "quote it")
                 continue
             if name in values:
                 self._repeated(node, name_node, (*path, name))
@@ -108,18 +110,6 @@ class Build:
         line = place_of(known[0])[0] if known and known[0] else 0
         message = f"field {shown(str(path[-1]))} is already set on line {line}"
         self._fault("DuplicateField", name_node, path, message, "keep one of the two")
-
-    def _name(self, node: Node, path: Path) -> str | None:
-        """Names become strings as JSON needs it: ``1:`` is ``"1"``, ``on:`` is ``"true"``."""
-        value = plain_scalar(node.value) if node.tag == PLAIN else None
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if isinstance(value, str | int):
-            return str(value)
-        if isinstance(value, float):
-            return repr(value)
-        self._fault("UnsupportedValue", node, path, "the name of a field must be a string", "quote it")
-        return None
 
     def _merged(self, node: Node, path: Path) -> Iterator[dict[str, Any]]:
         """What ``<<`` takes in: one object or a list of them, the first one wins."""
@@ -143,10 +133,21 @@ class Build:
             self.faults.append(Fault("TooManyProblems", place_of(node), message))
 
 
+def field_name(node: Node) -> str | None:
+    """The name that ``node`` gives a field, None where it cannot. Names become strings as JSON needs
+    it: ``1:`` is ``"1"``, ``on:`` is ``"true"``."""
+    value = node.value if node.tag == STR else plain_scalar(node.value) if node.tag == PLAIN else None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(value)
+    return str(value) if isinstance(value, str | int) else None
+
+
 def step_into(node: Node, step: str | int) -> tuple[Node | None, Node] | None:
     """The (name, value) nodes of one step into ``node``; list items have no name."""
     if isinstance(node, MappingNode):
-        return next(((name, item) for name, item in node.value if name.value == step), None)
+        return next(((name, item) for name, item in node.value if field_name(name) == step), None)
     if isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
         return None, node.value[step]
     return None

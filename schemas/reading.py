@@ -4,6 +4,7 @@ A document that nothing is wrong with is accepted at once; any other one is look
 that all its problems are told. One bad document makes itself invalid and nothing else.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from typing import Any, Literal
 from schemas.check import accepts, explain
 from schemas.decode import decode_spec
 from schemas.document import Document, parse
-from schemas.finding import SEVERITIES, Finding, Place, first, shown, shown_path
+from schemas.finding import SEVERITIES, Finding, Path, Place, first, shown, shown_path
 from schemas.identity import Identity, identify
 from schemas.mentions import Mention, mentions
 from schemas.names import LONGEST_NAME
@@ -139,14 +140,17 @@ class _Reader:
 
     def _explain(self, document: Document, identity: Identity, resource: ResourceKey) -> None:
         explanation = explain(identity.kind, document.value)
+        reported: set[Path] = {fault.path for fault in document.faults}
+        broken = bool(reported)
         for finding in explanation.findings:
-            self._report(document, identity, finding)
-        wrong = {finding.path for finding in explanation.findings}
-        broken = bool(document.faults) or any(finding.severity == "error" for finding in explanation.findings)
+            if finding.path not in reported:  # what is at fault already counts as null from here on
+                self._report(document, identity, finding)
+                broken = broken or finding.severity == "error"
+        reported.update(finding.path for finding in explanation.findings)
         if explanation.usable is None:
             self._reject(document, resource)
         else:
-            self._take_valid(document, resource, explanation.usable, broken=broken, known=wrong)
+            self._take_valid(document, resource, explanation.usable, broken=broken, reported=reported)
 
     def _take_valid(
         self,
@@ -155,10 +159,10 @@ class _Reader:
         value: dict[str, Any],
         *,
         broken: bool = False,
-        known: set[Any] | None = None,
+        reported: Collection[Path] = (),
     ) -> None:
-        """Decode and check the meaning. ``broken`` documents are only checked; findings at ``known``
-        paths have been reported already."""
+        """Decode and check the meaning. A ``broken`` document is only checked; paths that something
+        is ``reported`` about are left alone."""
         found: list[Finding] = []
         try:
             spec = decode_spec(resource.kind, value["spec"])
@@ -166,7 +170,7 @@ class _Reader:
             found.append(Finding("InvalidMemory", ("spec", "memory"), str(error)))
             spec = decode_spec(resource.kind, {**value["spec"], "memory": 0})
         for finding in first(chain(found, findings(resource, spec))):
-            if known is None or finding.path not in known:
+            if finding.path not in reported:
                 self._report(document, resource, finding)
                 broken = broken or finding.severity == "error"
         if broken:

@@ -13,9 +13,9 @@ from itertools import chain
 from schemas.cycles import cycles
 from schemas.errors import InputError
 from schemas.finding import Finding, did_you_mean, shown
-from schemas.mentions import CAPABILITY, Mention, candidate_kind
+from schemas.mentions import Mention, Role
 from schemas.resource import KINDS, Resource, ResourceKey, key
-from schemas.specs import ExperimentSpec, PipelineSpec, ServerConfigSpec, ServerSpec
+from schemas.specs import PipelineSpec, ServerConfigSpec, ServerSpec
 from schemas.template import server_template
 
 _MOST_HINTED = 20  # a hint looks at every name, so many of them are not linear
@@ -25,11 +25,10 @@ _ANYWHERE = frozenset({"SeldonConfig", "ServerConfig"})
 
 @dataclass(frozen=True)
 class Relation:
-    """A finding about ``subject`` that only its neighbours show; ``mention`` is where, if somewhere."""
+    """A finding that only its neighbours show, at the place of ``mention``."""
 
-    subject: ResourceKey
+    mention: Mention
     finding: Finding
-    mention: Mention | None = None
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Neighbours:
     among them: declared elsewhere, or broken."""
 
     resources: Mapping[ResourceKey, Resource]
-    mentions: Sequence[Mention]
+    mentions: Mapping[Role, Sequence[Mention]]
     elsewhere: Mapping[ResourceKey, Resource]
     broken: Collection[ResourceKey]
 
@@ -77,9 +76,7 @@ def relations(neighbours: Neighbours) -> Iterator[Relation]:
 def _unknown_references(neighbours: Neighbours) -> Iterator[Relation]:
     known: dict[tuple[str, str], set[str]] = {}
     hinted = 0
-    for mention in neighbours.mentions:
-        if mention.kind == CAPABILITY:
-            continue
+    for mention in neighbours.mentions["reference"]:
         scope = (mention.kind, mention.subject.namespace)
         names = known[scope] if scope in known else known.setdefault(scope, neighbours.named(*scope))
         if mention.name not in names:
@@ -106,7 +103,7 @@ def _pipeline_cycles(neighbours: Neighbours) -> Iterator[Relation]:
     """Pipelines that need each other's data, or their own. The reference does not see these."""
     graphs: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     places: dict[tuple[ResourceKey, str], Mention] = {}
-    for mention in neighbours.mentions:
+    for mention in neighbours.mentions["reference"]:
         if mention.kind == "Pipeline" and mention.subject.kind == "Pipeline":
             graphs[mention.subject.namespace][mention.subject.name].append(mention.name)
             places.setdefault((mention.subject, mention.name), mention)
@@ -119,17 +116,16 @@ def _pipeline_cycles(neighbours: Neighbours) -> Iterator[Relation]:
 
 
 def _taken_baselines(neighbours: Neighbours) -> Iterator[Relation]:
-    owners: dict[ResourceKey, list[ResourceKey]] = defaultdict(list)
-    for resource in neighbours.own["Experiment"]:
-        if isinstance(resource.spec, ExperimentSpec) and resource.spec.default:
-            kind = candidate_kind(resource.spec)
-            owners[key(kind, resource.key.namespace, resource.spec.default)].append(resource.key)
-    for baseline, experiments in owners.items():
-        for subject in experiments if len(experiments) > 1 else ():
-            others = ", ".join(sorted(other.name for other in experiments if other != subject)[:8])
+    claims: dict[ResourceKey, list[Mention]] = defaultdict(list)
+    for mention in neighbours.mentions["baseline"]:
+        claims[key(mention.kind, mention.subject.namespace, mention.name)].append(mention)
+    for baseline, claimed in claims.items():
+        names = sorted(mention.subject.name for mention in claimed)[:8] if len(claimed) > 1 else []
+        for mention in claimed if names else ():
+            others = ", ".join(name for name in names if name != mention.subject.name)
             message = f"{baseline.kind} {shown(baseline.name)} is already the default of {others}"
             hint = "a model or pipeline can be the default of one experiment"
-            yield Relation(subject, Finding("BaselineTaken", ("spec", "default"), message, hint))
+            yield _relation(mention, "BaselineTaken", message, hint)
 
 
 def _configs(neighbours: Neighbours) -> dict[str, ServerConfigSpec]:
@@ -139,13 +135,13 @@ def _configs(neighbours: Neighbours) -> dict[str, ServerConfigSpec]:
 
 def _server_templates(neighbours: Neighbours) -> Iterator[Relation]:
     configs = _configs(neighbours)
-    for resource in neighbours.own["Server"]:
-        if isinstance(resource.spec, ServerSpec) and resource.spec.pod_spec:
+    for mention in neighbours.mentions["template"]:
+        spec = neighbours.resources[mention.subject].spec
+        if isinstance(spec, ServerSpec):
             try:
-                server_template(resource.spec, configs.get(resource.spec.server_config) or _NOTHING)
+                server_template(spec, configs.get(spec.server_config) or _NOTHING)
             except InputError as error:
-                finding = Finding("InvalidServerTemplate", ("spec", "podSpec"), error.message, error.hint)
-                yield Relation(resource.key, finding)
+                yield _relation(mention, "InvalidServerTemplate", error.message, error.hint)
 
 
 _NOTHING = ServerConfigSpec(pod_spec={})
@@ -154,9 +150,7 @@ _NOTHING = ServerConfigSpec(pod_spec={})
 def _missing_capabilities(neighbours: Neighbours) -> Iterator[Relation]:
     offers = _offers(neighbours)
     asked: dict[tuple[str, str, frozenset[str]], _Lack | None] = {}
-    for mention in neighbours.mentions:
-        if mention.kind != CAPABILITY:
-            continue
+    for mention in neighbours.mentions["requirements"]:
         question = (mention.subject.namespace, mention.name, mention.needs)
         if question not in asked:
             asked[question] = _nearest(offers.get(question[0], {}), mention.name, mention.needs)
@@ -215,4 +209,4 @@ def _nearest(offers: Mapping[str, frozenset[str] | None], pinned: str, needs: fr
 
 
 def _relation(mention: Mention, code: str, message: str, hint: str) -> Relation:
-    return Relation(mention.subject, Finding(code, mention.path, message, hint), mention)
+    return Relation(mention, Finding(code, mention.path, message, hint))
