@@ -24,8 +24,11 @@ _FIRST_PAUSE: Final = 0.002  # seconds; a small table is taken over in about tha
 _LONGEST_PAUSE: Final = 0.1
 _LOG_TAIL_BYTES: Final = 8192
 _REASON_CHARACTERS: Final = 600
-_REFUSAL: Final = re.compile(rb"Filesystem config update (?:rejected|failure): ")
-_END_OF_DUMP: Final = b"\n: "
+_REASON: Final = re.compile(
+    # directly after the words, or after the text of the refused table; up to the next line of the log
+    rb"(?:Filesystem config update (?:rejected|failure): (?!goo\.gle/debug)|\n: )(.+?)(?=\n\[|\Z)",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -77,29 +80,18 @@ class Admin:
             transport=httpx.AsyncHTTPTransport(uds=str(socket), verify=False),
             base_url="http://envoy",
             timeout=_TIMEOUT_SECONDS,
+            # A kept connection could break for reasons other than Envoy's end; a new one tells them apart.
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
 
     async def look(self) -> Sight | None:
         """What Envoy says now; None where it does not run. TransientError where it does not answer."""
         try:
-            return await self._look_once()
-        except httpx.ConnectError:
-            return None
+            response = await self._client.get("/stats", params={"filter": _FILTER})
         except httpx.TimeoutException as error:
             raise _no_answer() from error
-        except httpx.TransportError:  # it ended, or closed an idle connection: that is to be told apart
-            return await self._look_again()
-
-    async def _look_again(self) -> Sight | None:
-        try:
-            return await self._look_once()
-        except httpx.ConnectError:
+        except httpx.TransportError:
             return None
-        except httpx.TransportError as error:
-            raise _no_answer() from error
-
-    async def _look_once(self) -> Sight:
-        response = await self._client.get("/stats", params={"filter": _FILTER})
         pairs = (line.partition(": ") for line in response.text.splitlines())
         return Sight({name: value.strip('"') for name, _, value in pairs})
 
@@ -141,6 +133,5 @@ def _last_refusal(log: Path) -> str:
             tail = file.read()
     except OSError:
         return ""
-    *_, line = _REFUSAL.split(tail)
-    reason = line.rpartition(_END_OF_DUMP)[2].strip()
-    return reason.decode(errors="replace")[-_REASON_CHARACTERS:]
+    refusals = list(_REASON.finditer(tail))
+    return refusals[-1][1].strip().decode(errors="replace")[:_REASON_CHARACTERS] if refusals else ""

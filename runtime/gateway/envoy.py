@@ -200,7 +200,7 @@ class EnvoyGateway:
         return TransientError(
             "GatewayNotReady",
             f"Envoy does not route by version {version} after {self._patience:g} s",
-            self._admin.last_refusal() or f"see whether it runs, and {self._log}",
+            f"see whether it runs, and {self._log}",
         )
 
     def _require_free_ports(self, table: GatewayTable) -> None:

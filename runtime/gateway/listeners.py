@@ -16,6 +16,8 @@ _HCM: Final = (
 _ROUTER: Final = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
 _UUID: Final = "type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig"
 _HEADERS_KB: Final = 256  # a long x-seldon-route is ignored, so it must get in
+# An empty list would mean the private networks, loopback among them; this address is never a peer.
+_NOBODY: Final = {"address_prefix": "255.255.255.255", "prefix_len": 32}
 _STATS: Final = ("cluster_manager.", "listener_manager.", "http.", "server.")
 """Statistics that are kept. None per cluster: those cost more memory than the routes."""
 
@@ -47,7 +49,7 @@ def _connection_manager(namespace: str, routes: Path) -> dict[str, Any]:
             {"name": "envoy.filters.http.router", "typed_config": router},
         ],
         "use_remote_address": True,
-        "internal_address_config": {"cidr_ranges": []},
+        "internal_address_config": {"cidr_ranges": [_NOBODY]},
         "skip_xff_append": True,
         "stream_idle_timeout": "0s",  # an inference may think as long as it likes
         "max_request_headers_kb": _HEADERS_KB,

@@ -4,7 +4,8 @@ import asyncio
 import socket
 import subprocess
 import threading
-from collections.abc import Coroutine
+import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,14 @@ T = TypeVar("T")
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Wait for ``condition``, at most 20 seconds."""
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, f"still waiting for {what}"
+        time.sleep(0.01)
 
 
 def upstream(model: str, *servers: StubServer, weight: int = 1) -> Upstream:
