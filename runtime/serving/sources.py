@@ -152,15 +152,24 @@ def _http_file(system: Any, url: str) -> SourceFile:
 
 
 def _remote_files(system: Any, root: str, rules: StorageRules) -> Iterator[SourceFile]:
-    count = 0
-    for _, _, found in system.walk(root, detail=True, on_error="raise"):
-        for path, info in sorted((info["name"], info) for info in found.values()):
-            if path.endswith("/") or path == root:
-                continue  # object stores keep markers of folders
+    """Every file below ``root``. Not fsspec's ``find``: it leaves out folders whose listing failed."""
+    folders, count = [root], 0
+    while folders:
+        folder = folders.pop()
+        for path, info in _listing(system, folder):
             count += 1
-            if count > rules.max_files:
-                raise InputError("ArtifactTooLarge", f"more than {rules.max_files} files")
-            yield _remote_file(system, path, path.removeprefix(f"{root}/"), info)
+            if count > 4 * rules.max_files:  # folders count here, and are not kept
+                raise InputError("ArtifactTooLarge", f"more than {4 * rules.max_files} entries")
+            if info["type"] == "directory":
+                folders.append(path)
+            else:
+                yield _remote_file(system, path, path.removeprefix(f"{root}/"), info)
+
+
+def _listing(system: Any, folder: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """Paths directly below ``folder``, sorted, without the marker that object stores keep of it."""
+    found = {info["name"].rstrip("/"): info for info in system.ls(folder, detail=True)}
+    return [(path, found[path]) for path in sorted(found) if path != folder]
 
 
 def _remote_file(system: Any, path: str, name: str, info: Mapping[str, Any]) -> SourceFile:
