@@ -34,14 +34,14 @@ def infer(
 ) -> int:
     """Send an inference request (Open Inference Protocol, REST) through the gateway and print the answer."""
     from reconciler.cli.inference import ask
-    from reconciler.cli.output import as_json, say
+    from reconciler.cli.output import as_json_line, say
 
     body = _body(request)
     url = gateway or _gateway(namespace, config, server)
     answer = ask(url, name, body, INFER_TIMEOUT)
     if answer.model:
         say(f"answered by {answer.model}")
-    as_json(answer.value)
+    as_json_line(answer.value)
     return OK if answer.ok else NEGATIVE
 
 

@@ -5,6 +5,7 @@ What a command needs is loaded when it runs, so that ``moorage --help`` is quick
 
 import os
 import sys
+from collections.abc import Sequence
 
 import typer
 
@@ -22,10 +23,10 @@ for module in (control, show, planning, infer, validate):
     module.register(app)
 
 
-def main() -> int:
-    """Run a command and give its exit status."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that ``arguments`` (else the process's own) say and give its exit status."""
     try:
-        status = app(standalone_mode=False)
+        status = app(args=arguments, standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:
         if os.environ.get("MOORAGE_TRACEBACK"):
             raise

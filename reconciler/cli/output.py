@@ -67,6 +67,11 @@ def as_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
+def as_json_line(value: Any) -> None:
+    """JSON on one line; whatever is not ASCII is escaped."""
+    sys.stdout.write(json.dumps(value) + "\n")
+
+
 def as_yaml(value: Any) -> None:
     """YAML in the order of the fields; whatever is not ASCII is escaped."""
     import yaml  # only for this format

@@ -57,9 +57,8 @@ def show_explanation(found: Explanation) -> None:
     pinned = f", server {demand.server}" if demand.server else ""
     partial = f" (at least {demand.min_replicas})" if demand.min_replicas else ""
     needs = ", ".join(demand.requirements) or "nothing"
-    line(
-        f"wants {demand.replicas} replicas{partial}, {readable_bytes(demand.memory)} each, requires {needs}{pinned}"
-    )
+    count = "1 replica" if demand.replicas == 1 else f"{demand.replicas} replicas"
+    line(f"wants {count}{partial}, {readable_bytes(demand.memory)} each, requires {needs}{pinned}")
     rows = [
         (verdict.server, "" if verdict.index is None else verdict.index, verdict.reason, verdict.message)
         for verdict in found.verdicts

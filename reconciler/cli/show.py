@@ -129,7 +129,7 @@ def _show_statuses(statuses: tuple["ApplicationStatus", ...], *, details: bool) 
 
 def _application_row(status: "ApplicationStatus") -> tuple[str, ...]:
     last = status.last_sync
-    synced = f"{last.phase} {last.finished or last.started}" if last else ""
+    synced = f"{last.phase} {_to_the_second(last.finished or last.started)}" if last else ""
     return (
         status.name,
         status.sync,
@@ -161,3 +161,8 @@ def _problem_rows(status: "ApplicationStatus") -> list[tuple[str, ...]]:
         (f"{each.file}:{each.line}:{each.column}", each.severity, each.code, each.message)
         for each in status.problems
     ]
+
+
+def _to_the_second(moment: str) -> str:
+    """``2026-01-31T12:00:00.123+00:00`` → ``2026-01-31T12:00:00Z``; times in records are UTC."""
+    return f"{moment.partition('.')[0]}Z"
