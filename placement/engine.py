@@ -92,7 +92,9 @@ class _Search:
 
     def matching(self) -> bool:
         """True where a server could serve the model if it had room."""
-        return any(self._may_use(server) and server.offers(self._need) for server in self._namespace.servers)
+        if self._demand.server is None:
+            return self._namespace.offers(self._need)
+        return any(server.offers(self._need) for server in self._by_name(least=0))
 
     def first_with(self, least: int) -> _Found | None:
         """The first server with ``least`` suitable replicas, and the best of them, no more than wanted."""

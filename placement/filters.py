@@ -142,7 +142,8 @@ def can_load(demand: Demand, replica: ServerReplica) -> Finding | None:
     """A version whose load used up its retries is not tried there again."""
     for entry in replica.loaded:
         if entry.state == "LoadFailed" and _same_version(demand, entry):
-            message = "loading this version failed here" + (f": {entry.message}" if entry.message else "")
+            why = " ".join(entry.message.split())  # the runtime's text may have lines
+            message = "loading this version failed here" + (f": {why}" if why else "")
             return Finding("LoadFailed", message, memory_numbers(demand, replica))
     return None
 

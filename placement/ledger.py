@@ -167,6 +167,10 @@ class NamespaceLedger:
             shelves[count] = _Shelf.of(able, need, count)
         return shelves.get(count)
 
+    def offers(self, need: Need) -> bool:
+        """True where an open server has what the class asks for, room or not."""
+        return any(self.classes.standing(need, kind).capable for kind in self.by_kind)
+
     def of_kinds(self, kinds: Iterable[Kind]) -> list[ServerLedger]:
         """Open servers with replicas of at least one of the kinds, in name order."""
         found = {server for kind in kinds for server in self.by_kind[kind]}

@@ -26,7 +26,12 @@ from placement.quantity import readable_pair
 
 MESSAGE_LIMIT = 400
 _ORDER = {reason: place for place, reason in enumerate(get_args(VerdictReason))}
-_SERVER_ALONE = ("NoReplicas", "NotRequestedServer", "NotShared", "ScaledToZero")
+_JUDGED_BY_REPLICAS = ("NotEnoughReplicas", "Accepted")
+
+
+def shorten(text: str) -> str:
+    """At most :data:`MESSAGE_LIMIT` characters."""
+    return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
 
 
 def verdicts(demand: Demand, inventory: Inventory) -> tuple[Verdict, ...]:
@@ -54,7 +59,7 @@ def replica_verdict(demand: Demand, server: str, replica: ServerReplica) -> Verd
 
 
 def _verdict(server: str, index: int | None, finding: Finding) -> Verdict:
-    return Verdict(server, index, finding.reason, finding.message, finding.numbers)
+    return Verdict(server, index, finding.reason, shorten(finding.message), finding.numbers)
 
 
 def _accept(demand: Demand, replica: ServerReplica) -> Finding:
@@ -140,7 +145,7 @@ def _distance(answer: Verdict) -> Distance:
 def tally(demand: Demand, found: Sequence[Verdict]) -> Tally:
     """Count the verdicts of :func:`verdicts`."""
     groups = _by_server(found)
-    usable = [group for group in groups if group[0].reason not in _SERVER_ALONE]
+    usable = [group for group in groups if group[0].reason in _JUDGED_BY_REPLICAS]
     replicas = Counter(answer.reason for group in usable for answer in group[1:])
     return Tally(Counter(group[0].reason for group in groups), replicas, _nearest(demand, groups, usable))
 
@@ -192,7 +197,7 @@ def describe(demand: Demand, counted: Tally) -> str:
 def describe_partial(demand: Demand, server: str, placed: int, counted: Tally) -> str:
     """The sentence for a model that got ``placed`` replicas, fewer than wanted; ``counted`` is the
     tally of its own server."""
-    head = f"{placed} of {_count(demand.replicas, 'replica')} placed, no server has room for all"
+    head = f"{placed} of {_count(demand.replicas, 'replica')} placed, no server can take all"
     rest = _reasons(counted.replicas)
     return shorten(
         f"{head}; {server}: {rest}; nearest {counted.nearest}" if rest else f"{head}; {counted.nearest}"
@@ -217,8 +222,3 @@ def _reasons(counts: Mapping[VerdictReason, int]) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def shorten(text: str) -> str:
-    """At most :data:`MESSAGE_LIMIT` characters."""
-    return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"

@@ -105,6 +105,4 @@ def test_a_partial_placement_has_its_own_outcome() -> None:
     """Fewer replicas than wanted are named, with what is in the way."""
     done = place_one(demand(replicas=3, minimum=1), free_server("s1", 200, 50))
     assert done.outcome == "PartiallyScheduled"
-    assert done.message.startswith(
-        "1 of 3 replicas placed, no server has room for all; s1: 1 InsufficientMemory"
-    )
+    assert done.message.startswith("1 of 3 replicas placed, no server can take all; s1: 1 InsufficientMemory")

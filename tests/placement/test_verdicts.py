@@ -4,9 +4,10 @@ import pytest
 
 from placement.demand import Demand
 from placement.engine import place
-from placement.inventory import Inventory, Server, ServerReplica
-from placement.placement import Verdict
+from placement.inventory import Inventory, LoadedModel, Server, ServerReplica
+from placement.placement import Placement, Verdict
 from placement.verdicts import MESSAGE_LIMIT, summarise, verdicts
+from schemas.codec import decode, encode
 from tests.placement.builders import GI, demand, entry, free_server, inventory, place_one, replica, server
 
 EXTRA = server("mlserver-extra", replica(0, 2 * GI, capabilities=["sklearn", "huggingface"]))
@@ -211,3 +212,19 @@ def test_a_summary_is_bounded() -> None:
     done = place_one(demand(requirements=["x" * 1000]), PLAIN)
     assert len(done.message) == MESSAGE_LIMIT
     assert done.message.endswith("…")
+
+
+def test_a_failed_load_is_told_in_one_line() -> None:
+    """What the inference server wrote over several lines becomes one, bounded like every sentence."""
+    failed = LoadedModel("iris", "v1", 0, "LoadFailed", "no module\n  named sklearn " + "x" * 1000)
+    answer = _answer(demand(), server("s1", replica(0, 200, failed)))
+    assert answer.message.startswith("loading this version failed here: no module named sklearn xxx")
+    assert len(answer.message) == MESSAGE_LIMIT
+
+
+def test_verdicts_and_placements_survive_json() -> None:
+    """Both are values that leave the process: decoded they equal what was encoded."""
+    found = verdicts(demand(memory=999), inventory(free_server("s1", 200)))
+    placement = place([demand("ant"), demand("bee", memory=999)], inventory(free_server("s1", 200)))
+    assert tuple(decode(Verdict, item) for item in encode(found)) == found
+    assert decode(Placement, encode(placement)) == placement
