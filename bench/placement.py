@@ -129,7 +129,7 @@ def report(label: str, models: int, ours: float, floor: float | None = None) -> 
 
 
 def check(models: int, servers: int) -> None:
-    """Measure one size: from nothing, with everything served, and with nothing placeable."""
+    """Measure one size from nothing and with everything served; the floor is from nothing for both."""
     demands, inventory = instance(models, servers)
     replicas = sum(len(server.replicas) for server in inventory.servers)
     size = f"{models:,} × {servers:,} ({replicas:,} replicas)"
