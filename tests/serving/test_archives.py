@@ -158,5 +158,5 @@ def test_a_safe_path_stays_inside(path):
         safe_path(path)
     except InputError:
         return
-    assert Path("/root", path).resolve().is_relative_to("/root")
-    assert Path("/root", path).relative_to("/root").as_posix() == path
+    assert Path("/top", path).resolve().is_relative_to("/top")
+    assert Path("/top", path).relative_to("/top").as_posix() == path
