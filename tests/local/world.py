@@ -1,5 +1,6 @@
 """A local runtime on fake servers, as a world for the contract and for the tests of its own."""
 
+import asyncio
 import os
 import signal
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from runtime.ports import GatewayRoute, ServerProgram
 from tests.contracts.runtime import eventually, states
 from tests.fakes.serving import FakeProgram, FakeServer, MemoryArtifacts, RecordingGateway
 from tests.fakes.simulated import MLSERVER, TRITON
+
+ROOT = Path(__file__).parents[2]
 
 QUICK = LocalLimits(
     load_backoff=0.01,
@@ -88,6 +91,12 @@ class LocalWorld:
     async def lose(self, replica: ReplicaId) -> None:
         await self.crash(replica)
         self.runtime._replicas.supervised[replica]._lose()
+
+    async def eventually(self, fact: Callable[[], object]) -> None:
+        """Return once ``fact`` holds; fails after a minute."""
+        async with asyncio.timeout(60):
+            while not fact():  # noqa: ASYNC110 (what is waited for tells nobody)
+                await asyncio.sleep(0.01)
 
     def kill(self, replica: ReplicaId) -> None:
         """SIGKILL to the server process itself."""

@@ -1,0 +1,286 @@
+"""What a controller finds when it starts: adopted, finished, or ended, but never started anew without need."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from runtime.local.ending import stop_all
+from runtime.local.live import load_live_state
+from runtime.local.processes import carriers
+from runtime.local.record import Record
+from runtime.operations import SetRoutes, StartServerReplica
+from schemas.errors import StopError
+from tests.contracts.runtime import (
+    FIRST,
+    done,
+    eventually,
+    load,
+    loaded,
+    route,
+    states,
+    template,
+    unload,
+)
+from tests.local.controller import script
+from tests.local.world import ROOT, LocalWorld
+
+pytestmark = pytest.mark.anyio
+
+TWO_CORES = 2  # how many of the crashes are tried at once
+
+
+def sleeper(**env: str) -> subprocess.Popen[bytes]:
+    """A process of somebody else, or one that seems to be ours."""
+    return subprocess.Popen(["sleep", "600"], env=env, start_new_session=True)
+
+
+async def serve_iris(world: LocalWorld):
+    """One server, one model, one route."""
+    wanted = load("iris", world.version_uri("iris"))
+    await done(world.runtime, StartServerReplica(FIRST, template()), wanted)
+    await done(world.runtime, SetRoutes(set=(route(wanted),)))
+    return wanted
+
+
+def pids(world: LocalWorld) -> dict[str, int]:
+    return {facts.name: facts.pid for facts in world.runtime.processes()}
+
+
+def running(world: LocalWorld) -> int:
+    """How many processes carry the token of this state folder."""
+    record = Record(world.folder, read_only=True)
+    record.close()
+    return len(carriers(record.state))
+
+
+async def test_a_new_controller_adopts_what_runs(local):
+    """Same processes, same live state, and the model was not loaded again."""
+    await serve_iris(local)
+    before, running_before = await local.runtime.observe(), pids(local)
+    await local.server(FIRST).infer("iris_1")
+    await local.reopen()
+    assert pids(local) == running_before
+    assert await local.runtime.observe() == before
+    assert (await local.server(FIRST).infer("iris_1"))["count"] == 2
+
+
+async def test_adopting_publishes_the_routes_as_they_are(local):
+    """The first table of the new controller is the last one of the old."""
+    await serve_iris(local)
+    before = local.gateway.tables[-1]
+    await local.reopen(between=local.gateway.tables.clear)
+    assert local.gateway.tables[0] == before
+
+
+async def test_a_server_that_died_between_controllers_is_started_again(local):
+    """It keeps its model, and the route follows it to its new ports."""
+    await serve_iris(local)
+    before, old = await local.runtime.observe(), local.route("iris")
+    pid = pids(local)[str(FIRST)]
+    await local.reopen(between=lambda: os.kill(pid, signal.SIGKILL))
+    await eventually(local.runtime, lambda state: state == before)
+    await local.eventually(lambda: local.route("iris") not in (None, old))
+
+
+async def test_a_model_that_left_its_server_between_controllers_is_loaded_again(local):
+    """What the record says is restored, on the adopted server."""
+    await serve_iris(local)
+    before, client = await local.runtime.observe(), local.server(FIRST)
+    await local.runtime.stop("leave")
+    await client.unload("iris_1")
+    local.runtime = local.make()
+    await local.runtime.start()
+    await eventually(local.runtime, lambda state: state == before)
+    assert await client.loaded() == ("iris_1",)
+
+
+async def test_a_model_that_nobody_recorded_is_unloaded_at_adoption(local):
+    """A server holds what the record says and nothing else."""
+    wanted = await serve_iris(local)
+    await local.runtime.stop("leave")
+    record = Record(local.folder)
+    for row in record.models.in_order():
+        record.models.drop(row.at)
+    record.close()
+    local.runtime = local.make()
+    await local.runtime.start()
+    assert await local.server(FIRST).loaded() == ()
+    await done(local.runtime, unload(wanted))
+
+
+async def test_a_process_that_the_record_does_not_know_is_ended(local):
+    """It carries the token of this state folder, so it is ours and unwanted."""
+    await serve_iris(local)
+    await local.runtime.stop("leave")
+    record = Record(local.folder)
+    state = record.state
+    record.close()
+    stray = sleeper(MOORAGE_STATE=state, MOORAGE_SPAWN="unknown")
+    local.runtime = local.make()
+    await local.runtime.start()
+    assert await asyncio.to_thread(stray.wait) == -signal.SIGTERM
+
+
+async def test_a_foreign_process_with_the_recorded_pid_is_never_touched(local):
+    """Pid alone is no identity: start time and token have to match."""
+    await serve_iris(local)
+    await local.runtime.stop("leave")
+    foreign = sleeper()
+    record = Record(local.folder)
+    (row,) = (row for row in record.processes.in_order() if row.server)
+    server_pid = row.pid
+    record._connection.execute(
+        "UPDATE processes SET body = replace(body, ?, ?)", (f'"pid":{server_pid}', f'"pid":{foreign.pid}')
+    )
+    record.close()
+    local.runtime = local.make()
+    await local.runtime.start()
+    await eventually(local.runtime, lambda state: states(state) == {FIRST: "Ready"})
+    assert foreign.poll() is None
+    assert pids(local)[str(FIRST)] not in (foreign.pid, server_pid)
+    foreign.kill()
+    foreign.wait()
+
+
+async def test_stop_ends_every_process(local):
+    """Servers and gateway, each by its own identity; what is wanted stays on record."""
+    await serve_iris(local)
+    before = await local.runtime.observe()
+    await local.runtime.stop("stop")
+    assert running(local) == 0
+    local.runtime = local.make()
+    await local.runtime.start()
+    await eventually(local.runtime, lambda state: state == before)
+
+
+async def test_stop_all_ends_what_a_killed_controller_left(local):
+    """``moorage stop`` needs no controller."""
+    await serve_iris(local)
+    await local.runtime.stop("leave")
+    assert await stop_all(local.folder, local.limits) == 2
+    assert running(local) == 0
+    local.runtime = local.make()
+    await local.runtime.start()
+
+
+async def test_stop_all_is_refused_while_a_controller_runs(local):
+    """The running controller is the one to ask."""
+    with pytest.raises(StopError, match="StateLocked"):
+        await stop_all(local.folder)
+
+
+async def test_a_second_controller_is_refused(local):
+    """The error names the process that holds the folder."""
+    with pytest.raises(StopError, match=rf"StateLocked.*{os.getpid()}"):
+        await local.make().start()
+
+
+async def test_live_state_can_be_read_without_a_controller(local):
+    """The record alone gives what the controller observed."""
+    await serve_iris(local)
+    before = await local.runtime.observe()
+    await local.runtime.stop("leave")
+    assert load_live_state(local.folder, before.environments) == before
+    local.runtime = local.make()
+    await local.runtime.start()
+
+
+async def test_live_state_without_a_record_is_empty(tmp_path):
+    """Asking creates nothing."""
+    assert load_live_state(tmp_path / "none").servers == ()
+    assert not (tmp_path / "none").exists()
+
+
+async def start_controller(folder: Path, *arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.local.controller", str(folder), *arguments),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+
+async def run_until_done(controller: asyncio.subprocess.Process) -> bool:
+    """True once the controller has applied everything, False where it ended before."""
+    assert controller.stdout is not None
+    async for line in controller.stdout:
+        if line == b"done\n":
+            return True
+    return False
+
+
+@contextlib.asynccontextmanager
+async def taken_over(folder: Path):
+    """A controller on a folder that another one has left behind."""
+    world = LocalWorld(folder)
+    script(world)  # the artifacts are where they were
+    await world.runtime.start()
+    try:
+        yield world
+    finally:
+        await world.runtime.stop("stop")
+
+
+async def test_a_killed_controller_leaves_everything_serving(tmp_path):
+    """SIGKILL to the controller: the next one finds the same processes and the same live state."""
+    controller = await start_controller(tmp_path)
+    assert await run_until_done(controller)
+    rows = Record(tmp_path / "state", read_only=True)
+    before = {row.pid for row in rows.processes.in_order()}
+    rows.close()
+    controller.kill()
+    await controller.wait()
+    async with taken_over(tmp_path) as world:
+        assert set(pids(world).values()) == before
+        assert states(await world.runtime.observe()) == {FIRST: "Ready"}
+        assert (await world.server(FIRST).infer("iris_2"))["payload"] == "payload of b"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_crash_at_any_write_converges(tmp_path, when):
+    """Killed before, or after, every single write in turn, the next controller ends where an unharmed one
+    does, and nothing runs that is not wanted."""
+    writes = count(1)
+
+    async def crash_in_turn() -> int:
+        for write in writes:
+            if await crash_at(tmp_path / str(write), when, write):
+                return write
+        raise AssertionError
+
+    last = await asyncio.gather(*(crash_in_turn() for _ in range(TWO_CORES)))
+    assert min(last) > 20
+
+
+async def crash_at(folder: Path, when: str, write: int) -> bool:
+    """True where there were not that many writes."""
+    controller = await start_controller(folder, when, str(write))
+    finished = await run_until_done(controller)
+    if finished:
+        controller.kill()
+    await controller.wait()
+    await converges(folder, write)
+    return finished
+
+
+async def converges(folder: Path, write: int) -> None:
+    async with taken_over(folder) as world:
+        there = states(await world.runtime.observe())
+        for operation in script(world):  # a plan starts no replica that is there already
+            if not isinstance(operation, StartServerReplica) or operation.replica not in there:
+                await done(world.runtime, operation)
+        state = await eventually(world.runtime, lambda state: states(state) == {FIRST: "Ready"})
+        assert loaded(state) == [("iris", 2, FIRST, "Loaded")], write
+        assert [entry.template.memory for entry in state.servers] == [7], write
+        assert await world.server(FIRST).loaded() == ("iris_2",), write
+        upstream = world.route("iris").upstreams[0]
+        assert upstream.endpoints == (world.process(str(FIRST)).endpoint,), write
+        assert upstream.model == "iris_2", write
+        assert running(world) == 2, write
