@@ -23,16 +23,15 @@ TIMEOUT = httpx.Timeout(120.0, connect=5.0)
 
 
 class ApiClient:
-    """Asks the API at ``url``. Proxies of the environment are not for loopback."""
+    """Asks the API at ``url``, one connection per question."""
 
-    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
-        self._url = url
-        self._http = httpx.Client(base_url=url, timeout=TIMEOUT, trust_env=False, transport=transport)
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
 
     def instance(self) -> str | None:
         """The instance id of the controller that answers there; None where nobody of ours does."""
         try:
-            value = self._http.get("/healthz", timeout=5.0).json()
+            value = self._ask("/healthz", {}).json()
         except (httpx.HTTPError, httpx.InvalidURL, ValueError):
             return None
         found = value.get("instance") if isinstance(value, dict) else None
@@ -79,13 +78,17 @@ class ApiClient:
 
     def _get(self, path: str, **query: str) -> httpx.Response:
         try:
-            answer = self._http.get(path, params=query)
+            answer = self._ask(path, query)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             hint = "start it with `moorage run`, or leave --server away"
             raise TransientError("ControllerUnreachable", f"{self._url}: {error}", hint) from error
         if answer.status_code != httpx.codes.OK:
             raise self._error(path, answer)
         return answer
+
+    def _ask(self, path: str, query: Mapping[str, str]) -> httpx.Response:
+        """Proxies of the environment are not for loopback."""
+        return httpx.get(f"{self._url}{path}", params=query, timeout=TIMEOUT, trust_env=False)
 
     def _error(self, path: str, answer: httpx.Response) -> MoorageError:
         try:

@@ -1,0 +1,103 @@
+"""A controller over the simulated runtime, in a thread of its own, with its API on a real socket."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Self
+
+from reconciler.address import Address, withdraw, write_address
+from reconciler.compose import policies
+from reconciler.config import ApplicationConfig
+from reconciler.history import History
+from reconciler.loop import Controller
+from reconciler.web.api import Questions, make_app
+from reconciler.web.server import ApiServer, bind
+from tests.fakes.simulated import SimulatedRuntime
+
+PATIENCE = 60.0
+"""Seconds to wait for one condition."""
+
+
+class RunningController:
+    """Application ``example`` on branch ``main`` of ``repository``; ``url`` is its API."""
+
+    def __init__(self, repository: Path, state: Path, gateway: str = "http://127.0.0.1:9") -> None:
+        self.runtime = SimulatedRuntime()
+        self.url = ""
+        self._repository = repository
+        self._state = state
+        self._gateway = gateway
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+
+    def __enter__(self) -> Self:
+        self._state.mkdir(parents=True, exist_ok=True)
+        self._thread.start()
+        assert self._started.wait(PATIENCE)
+        self.until(lambda: self.controller.ready)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(PATIENCE)
+
+    def until(self, true: Callable[[], bool]) -> None:
+        """Wait until ``true``, asked on the controller's own loop."""
+        end = time.monotonic() + PATIENCE
+
+        async def ask() -> bool:
+            return true()
+
+        while not self.call(ask()):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+    def settle(self, revision: str) -> None:
+        """Wait until that commit was planned and nothing is left to do."""
+
+        def settled() -> bool:
+            status = self.controller.application("example")
+            return status.revision == revision and status.sync == "Synced"
+
+        self.controller_hint()
+        self.until(settled)
+
+    def controller_hint(self) -> None:
+        """Tell the controller to look at its source."""
+        self._loop.call_soon_threadsafe(self.controller.hint, "example")
+
+    def call(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine on the controller's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        history = History(self._state / "history.sqlite")
+        application = ApplicationConfig("example", str(self._repository), "main", interval=3600.0)
+        self.controller = Controller(
+            [application], self.runtime, policies(), history, self._state / "mirrors"
+        )
+        try:
+            with bind("127.0.0.1", 0) as socket:
+                await self._serve(socket)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            withdraw(self._state)
+            history.close()
+
+    async def _serve(self, socket: Any) -> None:
+        address = Address.of(socket)
+        write_address(self._state, address)
+        self.url = address.url
+        listeners = {"default": self._gateway}
+        app = make_app(Questions(self.controller, self._state, listeners, address.instance))
+        self._loop.call_soon(self._started.set)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.controller.run())
+            tasks.create_task(ApiServer(socket).serve(app))
