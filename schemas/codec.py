@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -167,6 +168,15 @@ def canonical(value: Any) -> bytes:
 def digest(value: Any) -> str:
     """SHA-256 of :func:`canonical`, in hex."""
     return hashlib.sha256(canonical(value)).hexdigest()
+
+
+class Digested:
+    """A frozen dataclass that remembers its digest: planning asks for thousands of unchanged ones."""
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of all that the value says."""
+        return digest(self)
 
 
 def _refuse_floats(data: Any) -> None:

@@ -6,8 +6,11 @@ stay open mappings: Kubernetes owns them. JSON spelling is the codec's camelCase
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
+
+from schemas.codec import digest, encode_terse
 
 OpenObject = Mapping[str, Any]
 
@@ -74,6 +77,18 @@ class ModelSpec:
     llm: Llm | None = None
     parameters: tuple[Parameter, ...] = ()
     dataflow: Dataflow = Dataflow()
+
+    @cached_property
+    def version(self) -> str:
+        """SHA-256 in hex of what has to be loaded: two specs with the same one are the same version.
+
+        Source: the reference counts a new version for any difference of the spec except replica
+        counts. ``dataflow`` says what happens to topics on deletion and changes nothing that is loaded.
+        Fields that hold their default do not count, so that a field which a later release adds changes
+        no version by itself.
+        """
+        loaded = replace(self, replicas=None, min_replicas=None, max_replicas=None, dataflow=Dataflow())
+        return digest(encode_terse(loaded))
 
 
 @dataclass(frozen=True)
