@@ -6,6 +6,7 @@ one from a file; the engine cannot tell them apart. Memory is in bytes throughou
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 ReplicaState = Literal["Pending", "Ready", "Restarting", "Draining", "Lost"]
@@ -50,6 +51,11 @@ class ServerReplica:
     overcommit_percent: int
     reserved: int = 0
     loaded: tuple[LoadedModel, ...] = ()
+
+    @cached_property
+    def capability_set(self) -> frozenset[str]:
+        """The capabilities, for questions about many models."""
+        return frozenset(self.capabilities)
 
     @property
     def used(self) -> int:

@@ -15,7 +15,6 @@ from runtime.state import LiveModelReplica, LiveServerReplica, LiveState
 from schemas.resource import Resource, ResourceKey
 from schemas.scaling import effective_scaling
 from schemas.specs import ExperimentSpec, ModelSpec, ServerSpec
-from schemas.version import version_digest
 
 HealthStatus = Literal["Healthy", "Suspended", "Progressing", "Missing", "Degraded", "Unknown"]
 WORST_LAST: tuple[HealthStatus, ...] = (
@@ -87,7 +86,7 @@ def health(resource: Resource, seen: Observation) -> Health:
 def _model_health(resource: Resource, spec: ModelSpec, seen: Observation) -> Health:
     scaling = effective_scaling(spec.replicas, spec.min_replicas, spec.max_replicas)
     name = (resource.key.namespace, resource.key.name)
-    version = version_digest(spec)
+    version = spec.version
     entries = [entry for entry in seen.models.get(name, []) if entry.version == version]
     available = sum(_serves(entry, seen) for entry in entries)
     counts = (scaling.replicas, available)

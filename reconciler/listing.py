@@ -13,7 +13,6 @@ from runtime.state import AppliedResource, LiveModelReplica, LiveServerReplica, 
 from schemas.encode import manifest
 from schemas.resource import ResourceKey
 from schemas.specs import ExperimentSpec, ModelSpec, PipelineSpec, ServerSpec
-from schemas.version import version_digest
 
 Object = dict[str, Any]
 
@@ -148,7 +147,7 @@ def _model_replica(replica: LiveModelReplica, spec: ModelSpec) -> Object:
         "index": replica.replica.index,
         "version": f"{replica.model}_{replica.number}",
         "state": replica.state,
-        "current": replica.version == version_digest(spec),
+        "current": replica.version == spec.version,
         "message": replica.message,
     }
 

@@ -5,12 +5,12 @@ moves so far leave it, until nothing that waits can be helped by what is freed. 
 because of an unload of this plan names it in ``needs``.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from placement.demand import Demand
 from placement.engine import place
-from placement.inventory import Inventory, LoadedModel, ReplicaId, Server
+from placement.inventory import Inventory, LoadedModel, ReplicaId, Server, ServerReplica
 from placement.placement import Assignment
 from reconciler.plan import Capacity, Load, LoadReason, Unload, UnloadReason
 from reconciler.projection import Loaded, inventory, standing_models
@@ -52,26 +52,78 @@ class _Book:
 def plan_moves(demands: Sequence[Demand], servers: Sequence[Server], live: LiveState) -> Moves:
     """The moves that bring every demand to where the engine wants it, as far as it can be had."""
     by_model = _by_model(live.models)
-    book = _open_book(demands, servers, live)
-    limits = {s.replica_id(r.index): r.limit for s in servers for r in s.replicas}
-    while True:
+    standing = standing_models(servers, live)
+    before = inventory(servers, standing)
+    replicas = {s.replica_id(r.index): r for s in servers for r in s.replicas}
+    book = _open_book(demands, replicas.keys(), standing, live)
+    settled = {
+        demand: assignment
+        for demand in demands
+        if (assignment := _settled(demand, by_model, replicas, book)) is not None
+    }
+    moving = [demand for demand in demands if demand not in settled]
+    decided = dict(settled)
+    while moving:
         book.round += 1
-        placement = place(demands, inventory(servers, book.loaded))
-        decided = {(a.namespace, a.model): a for a in placement.assignments}
-        _load_assigned(placement.assignments, demands, by_model, limits, book)
-        freed = _unload_superseded(placement.assignments, by_model, book)
-        waiting = any(a.outcome in ("ScheduleFailed", "PartiallyScheduled") for a in decided.values())
+        after = inventory(servers, book.loaded)
+        assignments = place(moving, after).assignments
+        decided.update(_paired(moving, assignments))
+        _load_assigned(assignments, moving, by_model, replicas, book)
+        freed = _unload_superseded(assignments, by_model, book)
+        waiting = any(a.outcome in ("ScheduleFailed", "PartiallyScheduled") for a in assignments)
         if not (freed and waiting):
             break
-    assignments = tuple((d, decided[d.namespace, d.model]) for d in demands)
+    after = inventory(servers, book.loaded)
+    assigned = tuple((demand, decided[demand]) for demand in demands)
     return Moves(
         loads=_sorted_loads(book),
         unloads=tuple(book.unloads[place_] for place_ in sorted(book.unloads)),
-        assignments=assignments,
-        targets=_targets(assignments, book, live),
-        capacity=_capacity(servers, book.loaded, live),
-        inventory=inventory(servers, book.loaded),
+        assignments=assigned,
+        targets=_targets(assigned, book, by_model, live),
+        capacity=_capacity(before, after),
+        inventory=after,
     )
+
+
+def _paired(
+    demands: Iterable[Demand], assignments: Iterable[Assignment]
+) -> Iterator[tuple[Demand, Assignment]]:
+    """Each demand with its assignment; the engine answers in its own order."""
+    by_model = {(a.namespace, a.model): a for a in assignments}
+    return ((demand, by_model[demand.namespace, demand.model]) for demand in demands)
+
+
+def _settled(
+    demand: Demand,
+    by_model: Mapping[ModelName, list[LiveModelReplica]],
+    replicas: Mapping[ReplicaId, ServerReplica],
+    book: _Book,
+) -> Assignment | None:
+    """The assignment of a model that is just where it shall be, without asking the engine.
+
+    The engine would keep it there: it takes the server and the replicas that hold the version first,
+    and what is held needs no memory. So a plan costs what it changes, not what it keeps.
+    """
+    entries = by_model.get((demand.namespace, demand.model), ())
+    if not entries or len(entries) != demand.replicas or demand.explainer:
+        return None
+    server = entries[0].replica.server
+    if demand.server not in (None, server):
+        return None
+    for entry in entries:
+        replica = replicas.get(entry.replica)
+        if (
+            entry.version != demand.version
+            or entry.state not in ("Loaded", "Loading")
+            or entry.replica.server != server
+            or replica is None
+            or replica.state != "Ready"
+            or not replica.capability_set.issuperset(demand.requirements)
+            or entry.replica not in book.loaded
+        ):
+            return None
+    indices = tuple(sorted(entry.replica.index for entry in entries))
+    return Assignment(demand.namespace, demand.model, demand.version, server, indices, "Scheduled", "")
 
 
 def _sorted_loads(book: _Book) -> tuple[Load, ...]:
@@ -86,10 +138,11 @@ def _by_model(models: Iterable[LiveModelReplica]) -> dict[ModelName, list[LiveMo
     return by_model
 
 
-def _open_book(demands: Sequence[Demand], servers: Sequence[Server], live: LiveState) -> _Book:
+def _open_book(
+    demands: Sequence[Demand], existing: Collection[ReplicaId], standing: Loaded, live: LiveState
+) -> _Book:
     """The world before the first round: deleted models and vanishing server replicas are freed."""
-    book = _Book(standing_models(servers, live))
-    existing = {s.replica_id(r.index) for s in servers for r in s.replicas}
+    book = _Book({replica: dict(entries) for replica, entries in standing.items()})
     wanted = {(d.namespace, d.model) for d in demands}
     for entry in live.models:
         if entry.state != "LoadFailed":
@@ -106,7 +159,7 @@ def _load_assigned(
     assignments: Iterable[Assignment],
     demands: Sequence[Demand],
     by_model: Mapping[ModelName, list[LiveModelReplica]],
-    limits: Mapping[ReplicaId, int],
+    replicas: Mapping[ReplicaId, ServerReplica],
     book: _Book,
 ) -> None:
     memory = {(d.namespace, d.model): d.memory for d in demands}
@@ -119,7 +172,7 @@ def _load_assigned(
                 continue
             needed = memory[assignment.namespace, assignment.model]
             entries = by_model.get((assignment.namespace, assignment.model), [])
-            _load(assignment, replica, needed, _load_reason(assignment, entries), limits, book)
+            _load(assignment, replica, needed, _load_reason(assignment, entries), replicas, book)
 
 
 def _load(
@@ -127,12 +180,12 @@ def _load(
     replica: ReplicaId,
     memory: int,
     reason: LoadReason,
-    limits: Mapping[ReplicaId, int],
+    replicas: Mapping[ReplicaId, ServerReplica],
     book: _Book,
 ) -> None:
     occupied = book.occupied.get(replica, 0) + memory
     book.occupied[replica] = occupied
-    fits = memory == 0 or occupied <= limits[replica]
+    fits = memory == 0 or occupied <= replicas[replica].limit
     load = Load(
         assignment.namespace,
         assignment.model,
@@ -228,34 +281,43 @@ def _close_round(book: _Book) -> bool:
 
 
 def _targets(
-    assignments: Iterable[tuple[Demand, Assignment]], book: _Book, live: LiveState
+    assignments: Iterable[tuple[Demand, Assignment]],
+    book: _Book,
+    by_model: Mapping[ModelName, list[LiveModelReplica]],
+    live: LiveState,
 ) -> dict[ModelName, Target]:
-    routed = {
-        (route.namespace, weighted.target.model): weighted.target.version
-        for route in live.routes
-        for weighted in route.targets
+    failed = {(a.namespace, a.model): a for _, a in assignments if a.outcome == "ScheduleFailed"}
+    targets = {
+        (assignment.namespace, assignment.model): target
+        for _, assignment in assignments
+        if assignment.outcome != "ScheduleFailed" and (target := _assigned_target(assignment)) is not None
     }
-    serving = _serving(book.loaded)
-    targets = {}
-    for _, assignment in assignments:
-        name = (assignment.namespace, assignment.model)
-        if assignment.outcome == "ScheduleFailed":
-            target = _kept_target(assignment, serving.get(name, {}), routed.get(name))
-        else:
-            target = _assigned_target(assignment)
+    routed = _routed(live) if failed else {}
+    for name, assignment in failed.items():
+        versions = _standing_versions(by_model.get(name, ()), book)
+        target = _kept_target(assignment, versions, routed.get(name))
         if target is not None:
             targets[name] = target
     return targets
 
 
-def _serving(loaded: Loaded) -> dict[ModelName, dict[str, list[ReplicaId]]]:
-    serving: dict[ModelName, dict[str, list[ReplicaId]]] = {}
-    for replica in sorted(loaded):
-        for (model, version), entry in loaded[replica].items():
-            if entry.state in ("Loaded", "Loading"):
-                versions = serving.setdefault((replica.namespace, model), {})
-                versions.setdefault(version, []).append(replica)
-    return serving
+def _routed(live: LiveState) -> dict[ModelName, str]:
+    """The version of each model that routes lead to now."""
+    return {
+        (route.namespace, weighted.target.model): weighted.target.version
+        for route in live.routes
+        for weighted in route.targets
+    }
+
+
+def _standing_versions(entries: Iterable[LiveModelReplica], book: _Book) -> dict[str, list[ReplicaId]]:
+    """Where each version of a model stands and stays, replicas sorted."""
+    versions: dict[str, list[ReplicaId]] = {}
+    for entry in sorted(entries, key=lambda e: e.replica):
+        held = book.loaded.get(entry.replica, {}).get((entry.model, entry.version))
+        if held is not None and held.state in ("Loaded", "Loading"):
+            versions.setdefault(entry.version, []).append(entry.replica)
+    return versions
 
 
 def _assigned_target(assignment: Assignment) -> Target | None:
@@ -284,13 +346,11 @@ def _kept_target(
     return Target(assignment.model, version, tuple(versions[version]))
 
 
-def _capacity(servers: Sequence[Server], loaded: Loaded, live: LiveState) -> tuple[Capacity, ...]:
+def _capacity(before: Inventory, after: Inventory) -> tuple[Capacity, ...]:
     """Server replicas whose used memory changes."""
-    before = inventory(servers, standing_models(servers, live))
-    after = inventory(servers, loaded)
     return tuple(
         Capacity(server.replica_id(then.index), now.limit, now.used, then.used)
         for server, later in zip(before.servers, after.servers, strict=True)
         for now, then in zip(server.replicas, later.replicas, strict=True)
-        if now.used != then.used
+        if now.loaded is not then.loaded and now.used != then.used
     )

@@ -25,7 +25,6 @@ from schemas.errors import InputError
 from schemas.resource import Resource, ResourceKey, key
 from schemas.scaling import effective_scaling
 from schemas.specs import ExperimentSpec, ModelSpec, PipelineSpec, ServerConfigSpec
-from schemas.version import version_digest
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def model_demand(resource: Resource) -> Demand:
     return Demand(
         namespace=resource.key.namespace,
         model=resource.key.name,
-        version=version_digest(spec),
+        version=spec.version,
         requirements=(*spec.requirements, *extra),
         memory=spec.memory or 0,
         replicas=scaling.replicas,
@@ -104,9 +103,9 @@ def basis_digest(desired: Desired, live: LiveState, policy: Policy) -> str:
             "namespace": desired.namespace,
             "tree": desired.tree,
             "resources": [[entry.owner, entry.resource.digest] for entry in live.resources],
-            "servers": encode(live.servers),
-            "models": encode(live.models),
-            "routes": encode(live.routes),
+            "servers": [entry.digest for entry in live.servers],
+            "models": [entry.digest for entry in live.models],
+            "routes": [route.digest for route in live.routes],
             "environments": encode(dict(live.environments)),
             "policy": encode(policy),
         }

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from placement.inventory import ReplicaId
+from schemas.codec import Digested
 
 
 @dataclass(frozen=True, order=True)
@@ -37,7 +38,7 @@ class MirrorTarget:
 
 
 @dataclass(frozen=True)
-class Route:
+class Route(Digested):
     """What ``seldon-model: NAME`` reaches. ``name`` is a model or ``<experiment>.experiment``.
 
     ``targets`` are sorted by model. ``experiment`` names the experiment that shaped the route; then

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from placement.inventory import LoadState, ReplicaId, ReplicaState
 from runtime.routes import Route
+from schemas.codec import Digested
 from schemas.resource import Resource
 from schemas.template import ServerTemplate
 
@@ -23,7 +24,7 @@ class AppliedResource:
 
 
 @dataclass(frozen=True)
-class LiveServerReplica:
+class LiveServerReplica(Digested):
     """One server replica as it runs. ``template`` is what it was started from; ``capabilities`` what
     its environment really offers of it."""
 
@@ -36,7 +37,7 @@ class LiveServerReplica:
 
 
 @dataclass(frozen=True)
-class LiveModelReplica:
+class LiveModelReplica(Digested):
     """One model version on one server replica. ``version`` is the spec digest, ``number`` the ``_N`` of
     ``<model>_<N>``; ``attempt`` facts of a failed load stand in ``message``."""
 
