@@ -51,7 +51,7 @@ def stop(config: ConfigOption = None) -> None:
     if ending.end_controller(told.state, STOP_PATIENCE):
         say("the controller has ended")
     ended = asyncio.run(ending.end_serving(told.state))
-    say(f"{ended} processes were ended" if ended else "nothing was serving")
+    say(f"processes ended: {ended}" if ended else "nothing was serving")
 
 
 def version() -> None:
