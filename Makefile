@@ -26,7 +26,8 @@ check: environment  ## ruff, mypy --strict and the import contracts
 bench: environment  ## measure, next to the floor measured in the same run
 	$(BIN)/python -m bench $(ARGS)
 
-lock: environment  ## resolve requirements.lock anew from pyproject.toml
+lock:  ## resolve requirements.lock anew from pyproject.toml
+	@test -x $(BIN)/uv || scripts/bootstrap
 	$(BIN)/uv pip compile pyproject.toml --quiet --group dev --all-extras --universal --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate -o requirements.lock
 

@@ -99,7 +99,11 @@ class GitSource:
                 revision, author, message, previous.tree, previous.digest, previous.entries, previous.refused
             )
         entries, refused = self._entries(tree, previous)
-        return Snapshot(revision, author, message, str(tree.id), _digest(entries), entries, refused)
+        if previous is not None and entries is previous.entries:
+            digest = previous.digest
+        else:
+            digest = _digest(entries)
+        return Snapshot(revision, author, message, str(tree.id), digest, entries, refused)
 
     def blob(self, blob: str) -> bytes:
         """The bytes of one blob."""
@@ -171,6 +175,7 @@ class GitSource:
     def _changed(
         self, before: pygit2.Tree, after: pygit2.Tree, known: Mapping[str, Entry]
     ) -> tuple[Mapping[str, Entry], tuple[Problem, ...]]:
+        """``known`` itself where no manifest file changed."""
         entries = dict(known)
         refused: list[Problem] = []
         prefix = f"{self.path}/" if self.path else ""
@@ -179,7 +184,8 @@ class GitSource:
             if delta.status != DeltaStatus.DELETED:
                 new = delta.new_file
                 self._admit(prefix + _text(new.raw_path), int(new.mode), str(new.id), entries, refused)
-        return dict(sorted(entries.items())), tuple(refused)
+        same = entries == known
+        return known if same else dict(sorted(entries.items())), tuple(refused)
 
     def _admit(
         self, path: str, mode: int, blob: str, entries: dict[str, Entry], refused: list[Problem]
