@@ -78,6 +78,12 @@ class Gateway(Protocol):
     async def settled(self, version: int) -> None:
         """Return once the proxy routes by ``version`` or a later one; TransientError after a bound."""
 
+    async def drain(self) -> None:
+        """Accept nothing more; return when no request is under way, or after a bound."""
+
+    async def close(self) -> None:
+        """Stop writing; the proxy goes on by what it was told last."""
+
 
 class InferenceServer(Protocol):
     """One running inference server, spoken to by the Open Inference Protocol."""

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from runtime.local.failures import RECOVERABLE
 from runtime.local.limits import LocalLimits
-from runtime.local.servers import Incarnation, Launcher
+from runtime.local.servers import Incarnation, Launcher, without_ports
 from runtime.ports import Artifact, ServerProgram
-from schemas.errors import TransientError
+from schemas.errors import InputError, TransientError
 from schemas.specs import ModelSpec
 
 
@@ -23,17 +23,12 @@ class Loader:
     async def load(
         self, incarnation: Incarnation, artifact: Artifact, model: str, number: int, spec: ModelSpec
     ) -> None:
-        """Return once the model is ready; TransientError or InputError where this try failed."""
-        name = f"{model}_{number}"
+        """Return once the model is ready; TransientError or InputError where this try failed, no port in it."""
         try:
-            async with asyncio.timeout(self._limits.load_call):
-                await self._lay(incarnation, artifact, model, number, spec)
-                await incarnation.client.load(name)
-                while not await incarnation.client.model_ready(name):  # noqa: ASYNC110 (another process is asked)
-                    await asyncio.sleep(self._limits.poll)
-        except TimeoutError as error:
-            message = f"{name} was not ready after {self._limits.load_call:g} s"
-            raise TransientError("LoadFailed", message) from error
+            await self._load(incarnation, artifact, model, number, spec)
+        except (InputError, TransientError) as error:
+            message = without_ports(error.message, incarnation.endpoint)
+            raise type(error)(error.reason, message, error.hint) from error
 
     async def remove(self, incarnation: Incarnation, model: str, number: int) -> None:
         """Take the files of an unloaded model away."""
@@ -45,6 +40,20 @@ class Loader:
         """Unload what nobody wants, if it is there; a server that cannot is none the worse for it."""
         with contextlib.suppress(*RECOVERABLE):
             await incarnation.client.unload(name)
+
+    async def _load(
+        self, incarnation: Incarnation, artifact: Artifact, model: str, number: int, spec: ModelSpec
+    ) -> None:
+        name = f"{model}_{number}"
+        try:
+            async with asyncio.timeout(self._limits.load_call):
+                await self._lay(incarnation, artifact, model, number, spec)
+                await incarnation.client.load(name)
+                while not await incarnation.client.model_ready(name):  # noqa: ASYNC110 (another process is asked)
+                    await asyncio.sleep(self._limits.poll)
+        except TimeoutError as error:
+            message = f"{name} was not ready after {self._limits.load_call:g} s"
+            raise TransientError("LoadFailed", message) from error
 
     async def _lay(
         self, incarnation: Incarnation, artifact: Artifact, model: str, number: int, spec: ModelSpec

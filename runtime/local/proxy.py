@@ -22,6 +22,7 @@ from runtime.local.record import Record
 from runtime.local.rows import ProcessRow
 from runtime.local.table import Serving, WireName, gateway_table
 from runtime.ports import Gateway, GatewayTable
+from schemas.errors import MoorageError
 
 Logger = structlog.stdlib.BoundLogger
 
@@ -78,7 +79,10 @@ class Proxy:
                 self._row = row if self._process else None
 
     def start(self) -> list[asyncio.Task[None]]:
-        """Start the gateway unless it was adopted, and keep it so; the tasks only end in an error."""
+        """Start the gateway unless it was adopted, and keep it so; the tasks only end in an error.
+
+        Raises what :meth:`Gateway.command` raises: a port in use is a reason not to start at all.
+        """
         if self._process is None:
             self._spawn()
         return [asyncio.create_task(self._run()), asyncio.create_task(self._republish())]
@@ -91,16 +95,19 @@ class Proxy:
         """Publish what is right now and return once the gateway routes by it."""
         await self._gateway.settled(await self._publish())
 
-    async def close_routes(self) -> None:
-        """Take every route away, on the way to the end."""
-        self._serving = lambda *_: None
-        await self.settle()
-
     async def end(self) -> None:
-        """End the process."""
+        """Accept nothing more, let requests under way finish, end the process."""
+        try:
+            await self._gateway.drain()
+        except RECOVERABLE as error:
+            self._log.warning("gateway not drained", reason=error.reason, detail=error.message)
         if self._process is not None:
             await self._process.end(self._limits.end_grace)
             self._forget()
+
+    async def close(self) -> None:
+        """Nothing more is published."""
+        await self._gateway.close()
 
     def leave(self) -> None:
         """Let the process run on unwatched."""
@@ -130,7 +137,7 @@ class Proxy:
 
     async def _run(self) -> None:
         while True:
-            if self._process is None and not self._spawn():
+            if self._process is None and not self._respawn():
                 await asyncio.sleep(self._backoff.pause())
                 continue
             assert self._process is not None
@@ -144,25 +151,32 @@ class Proxy:
         self._forget()
         await asyncio.sleep(self._backoff.pause())
 
-    def _spawn(self) -> bool:
-        """Start the gateway; False where that failed, which is logged."""
-        row = ProcessRow(secrets.token_hex(16))
-        log = gateway_log(self._state)
+    def _respawn(self) -> bool:
+        """Start the gateway again; False where that failed. A port that is taken now may be free soon."""
         try:
-            argv = self._gateway.command()
-            self._record.processes.put(row)
-            env = {"PATH": os.environ.get("PATH", os.defpath)}
-            self._process = spawn(argv, env, self._state, log, self._record.state, row.token)
-        except RECOVERABLE as error:
-            self._record.processes.drop(row.token)
+            self._spawn()
+        except MoorageError as error:
+            if error.reason == "RecordFailed":
+                raise
             self._log.error("gateway did not start", reason=error.reason, detail=error.message)
             return False
+        return True
+
+    def _spawn(self) -> None:
+        argv = self._gateway.command()
+        row = self._record.processes.put(ProcessRow(secrets.token_hex(16)))
+        env = {"PATH": os.environ.get("PATH", os.defpath)}
+        log = gateway_log(self._state)
+        try:
+            self._process = spawn(argv, env, self._state, log, self._record.state, row.token)
+        except BaseException:
+            self._record.processes.drop(row.token)
+            raise
         identity = self._process.identity
         self._row = self._record.processes.put(replace(row, pid=identity.pid, started=identity.started))
         self._started_at = asyncio.get_running_loop().time()
         self._table = None  # a new process is told everything
         self.touch()
-        return True
 
     def _forget(self) -> None:
         if self._row is not None:

@@ -114,8 +114,6 @@ class LocalRuntime:
         """End supervision; ``stop`` drains and ends every process, ``leave`` lets Ready ones run on."""
         await self._replicas.halt()
         await self._models.halt()
-        if mode == "stop":
-            await self._drain()
         await self._cancel_tasks()
         if mode == "stop":
             await self._proxy.end()
@@ -123,6 +121,7 @@ class LocalRuntime:
         else:
             self._proxy.leave()
             self._replicas.leave()
+        await self._proxy.close()
         self._record.close()
         self._lock.release()
 
@@ -297,15 +296,6 @@ class LocalRuntime:
             await asyncio.sleep(_LOG_PAUSE)
             for facts in self.processes():
                 await asyncio.to_thread(bound, facts.log, self._limits.log_bytes)
-
-    async def _drain(self) -> None:
-        """No new requests, a grace for those under way."""
-        try:
-            await self._proxy.close_routes()
-        except RECOVERABLE as error:
-            self._log.warning("the gateway keeps its routes", reason=error.reason, detail=error.message)
-        else:
-            await asyncio.sleep(self._limits.unload_grace)
 
     async def _cancel_tasks(self) -> None:
         tasks = set(self._tasks)

@@ -207,9 +207,13 @@ def _require_running(process: Process, log: Path) -> None:
 
 
 def _start_failed(endpoint: Endpoint, error: MoorageError | OSError) -> MoorageError:
-    """The error without port numbers: live state must not differ from one incarnation to the next."""
     message = error.message if isinstance(error, MoorageError) else str(error)
+    kind = InputError if isinstance(error, InputError) else TransientError
+    return kind("ServerStartFailed", without_ports(message, endpoint))
+
+
+def without_ports(message: str, endpoint: Endpoint) -> str:
+    """``message`` for live state, which must not differ from one incarnation to the next."""
     for port in (endpoint.http_port, endpoint.grpc_port):
         message = message.replace(str(port), "PORT")
-    kind = InputError if isinstance(error, InputError) else TransientError
-    return kind("ServerStartFailed", message)
+    return message

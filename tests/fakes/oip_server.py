@@ -3,7 +3,7 @@
 It "infers" by telling which model answered, how often, and what its artifact holds. Faults are files in
 ``--faults``: ``start`` (does not come up), ``slow`` (seconds before it listens), ``load-MODEL`` (loads
 fail; a number in it counts down), ``crash-MODEL`` (a load ends the process), ``hang-MODEL`` (a load
-never answers). MODEL is without its ``_N``.
+never answers), ``tell-MODEL`` (loads fail with the server's address in the message). MODEL is without its ``_N``.
 """
 
 import argparse
@@ -50,9 +50,10 @@ class Faults:
 class Repository:
     """The models below ``folder`` and which of them are loaded."""
 
-    def __init__(self, folder: Path, faults: Faults) -> None:
+    def __init__(self, folder: Path, faults: Faults, port: int) -> None:
         self._folder = folder
         self._faults = faults
+        self._port = port
         self.counts: dict[str, int] = {}
         self.payloads: dict[str, str] = {}
 
@@ -63,6 +64,8 @@ class Repository:
             os._exit(9)
         while self._faults.has(f"hang-{model}"):
             time.sleep(0.05)
+        if self._faults.has(f"tell-{model}"):
+            return f"{name} cannot be loaded on 127.0.0.1:{self._port}"
         if self._faults.load_fails(model):
             return f"{name} is broken"
         payload = self._folder / "models" / name / "payload"
@@ -132,7 +135,7 @@ def main() -> None:
     if faults.has("start"):
         print(f"cannot start on port {arguments.http_port}: told not to", flush=True)
         sys.exit(3)
-    Handler.repository = Repository(arguments.folder, faults)
+    Handler.repository = Repository(arguments.folder, faults, arguments.http_port)
     with socket.create_server(("127.0.0.1", arguments.grpc_port)):
         server = ThreadingHTTPServer(("127.0.0.1", arguments.http_port), Handler)
         server.daemon_threads = True

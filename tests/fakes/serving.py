@@ -16,7 +16,7 @@ from typing import Any
 from placement.inventory import ReplicaId
 from runtime.ports import Artifact, Command, Endpoint, GatewayTable
 from runtime.state import EnvironmentFacts
-from schemas.errors import InputError, TransientError
+from schemas.errors import InputError, StopError, TransientError
 from schemas.specs import ModelSpec
 from schemas.template import ServerTemplate
 
@@ -155,14 +155,21 @@ class MemoryArtifacts:
 
 
 class RecordingGateway:
-    """A ``Gateway`` whose process sleeps and whose ``tables`` can be read; ``broken`` refuses to settle."""
+    """A ``Gateway`` whose process sleeps and whose ``tables`` can be read; ``broken`` refuses to settle,
+    ``refusal`` to start, ``ends`` says how it was ended."""
 
     def __init__(self) -> None:
         self.tables: list[GatewayTable] = []
         self.settled_versions: list[int] = []
+        self.ends: list[str] = []
         self.broken: TransientError | None = None
+        self.refusal: StopError | None = None
+        self.refused = 0
 
     def command(self) -> Sequence[str]:
+        if self.refusal is not None:
+            self.refused += 1
+            raise self.refusal
         return ("sleep", "infinity")
 
     async def publish(self, table: GatewayTable) -> int:
@@ -174,3 +181,9 @@ class RecordingGateway:
         if self.broken is not None:
             raise self.broken
         self.settled_versions.append(version)
+
+    async def drain(self) -> None:
+        self.ends.append("drained")
+
+    async def close(self) -> None:
+        self.ends.append("closed")

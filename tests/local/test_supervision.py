@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from runtime.local.ending import stop_all
 from runtime.local.processes import carriers
 from runtime.operations import (
     LoadModel,
@@ -16,7 +17,7 @@ from runtime.operations import (
     StopServerReplica,
     UnloadModel,
 )
-from schemas.errors import InputError, TransientError
+from schemas.errors import InputError, StopError, TransientError
 from tests.contracts.runtime import (
     DONE,
     FIRST,
@@ -236,3 +237,44 @@ async def test_routes_fail_where_the_gateway_does_not_settle(local):
     local.gateway.broken = None
     await done(local.runtime, SetRoutes(set=(route(wanted),)))
     assert local.route("iris") is not None
+
+
+async def test_no_port_stands_in_live_state(local):
+    """Two incarnations fail in the same words: what the server says about its address is left out."""
+    served = load("iris", local.version_uri("iris"))
+    await done(local.runtime, StartServerReplica(FIRST, template()))
+    local.fault(FIRST, "tell-iris").touch()
+    result = await local.runtime.apply(served)
+    assert result.message == "iris_1 cannot be loaded on 127.0.0.1:PORT"
+
+
+@pytest.mark.parametrize(("mode", "ends"), [("stop", ["drained", "closed"]), ("leave", ["closed"])])
+async def test_the_gateway_is_drained_before_it_is_ended(tmp_path, anyio_backend, mode, ends):
+    """Requests under way finish; a gateway that is left serving is only told nothing more."""
+    world = LocalWorld(tmp_path)
+    await world.runtime.start()
+    await world.runtime.stop(mode)
+    assert world.gateway.ends == ends
+    await stop_all(world.folder, world.limits)
+
+
+async def test_a_gateway_whose_port_is_taken_prevents_the_start(tmp_path, anyio_backend):
+    """StopError of the gateway is the error of the start, and the folder is free again."""
+    world = LocalWorld(tmp_path)
+    world.gateway.refusal = StopError("PortInUse", "port 9000 is taken")
+    with pytest.raises(StopError, match="PortInUse"):
+        await world.runtime.start()
+    world.gateway.refusal = None
+    world.runtime = world.make()
+    await world.runtime.start()
+    await world.runtime.stop("stop")
+
+
+async def test_a_gateway_that_cannot_be_started_again_is_tried_until_it_can(local):
+    """A port that is taken for a while after a crash ends nothing."""
+    old = local.process("gateway").pid
+    local.gateway.refusal = StopError("PortInUse", "port 9000 is taken")
+    os.kill(old, signal.SIGKILL)
+    await local.eventually(lambda: local.gateway.refused > 1)
+    local.gateway.refusal = None
+    await local.eventually(lambda: any(facts.name == "gateway" for facts in local.runtime.processes()))
