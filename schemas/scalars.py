@@ -3,7 +3,8 @@
 Kubernetes reads YAML with a 1.1 resolver of its own habits and turns the result into JSON: ``yes``
 and ``n`` are booleans, ``0777`` is octal, ``1_000`` is a number, ``1:30`` and ``2024-01-01`` are
 strings, and ``2.0`` is the same number as ``2``. Those habits are kept here so that a manifest means
-the same to us and to a cluster. It stops at single scalars: structure is :mod:`schemas.document`'s.
+the same to us and to a cluster. Source: resolve.go of sigs.k8s.io/yaml. It stops at single scalars: structure is
+:mod:`schemas.nodes`'s.
 """
 
 import math
@@ -37,7 +38,7 @@ def plain_scalar(text: str) -> Scalar:
         return _WORDS[text]
     if text[0] not in SUSPECTS or len(text) > _LONGEST:
         return text
-    return _number(text.replace("_", ""), text)
+    return _number(text if text[0] == "." else text.replace("_", ""), text)
 
 
 def _number(digits: str, text: str) -> Scalar:

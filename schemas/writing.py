@@ -19,6 +19,8 @@ class _Writer(yaml.SafeDumper):
 
 def _text(writer: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     style = None if isinstance(plain_scalar(text), str) else "'"
+    if not text.isprintable():  # only double quotes keep every line break as it is
+        style = '"'
     return writer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
