@@ -49,10 +49,13 @@ def load_config(file: Path) -> Config:
         hint = "name one with --config, or a repository with --repo"
         raise InputError("ConfigNotFound", f"{file}: {error.strerror}", hint) from error
     document = _document(file, data)
-    problems = [_sentence(file, document, error) for error in _validator().iter_errors(document.value)]
+    errors = _validator().iter_errors(document.value)
+    problems = [sentence for error in errors for sentence in _sentences(file, document, error)]
     if problems:
         raise _invalid(problems)
-    return _config(file, document)
+    config = _config(file, document)
+    _require_distinct_ports(file, document, config)
+    return config
 
 
 def repository_config(repository: str, revision: str, path: str, folder: Path) -> Config:
@@ -95,17 +98,18 @@ def _place(file: Path, place: tuple[int, int]) -> str:
     return f"{file}:{place[0]}:{place[1]}"
 
 
-def _sentence(file: Path, document: Document, error: jsonschema_rs.ValidationError) -> str:
-    """One problem as ``file:line:column setting: what is wrong``."""
+def _sentences(file: Path, document: Document, error: jsonschema_rs.ValidationError) -> Iterator[str]:
+    """Problems as ``file:line:column setting: what is wrong``."""
     path, kind = list(error.instance_path), error.kind
+    place = _place(file, document.find(path))
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
-        unknown = str(kind.unexpected[0])
-        place = document.find([*path, unknown], key=True)
-        return f"{_place(file, place)} unknown setting {_shown([*path, unknown])}{_guess(unknown, path)}"
-    place, name = document.find(path), _shown(path)
-    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
-        return f"{_place(file, place)} {_shown([*path, kind.property])} is missing"
-    return f"{_place(file, place)} {name}: {error.message[:200]}"
+        for unknown in kind.unexpected:
+            place = _place(file, document.find([*path, unknown], key=True))
+            yield f"{place} unknown setting {_shown([*path, unknown])}{_guess(unknown, path)}"
+    elif isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
+        yield f"{place} {_shown([*path, kind.property])} is missing"
+    else:
+        yield f"{place} {_shown(path)}: {error.message[:200]}"
 
 
 def _shown(path: Sequence[str | int]) -> str:
@@ -144,6 +148,16 @@ def _config(file: Path, document: Document) -> Config:
         gateway=GatewayConfig(**gateway),
         api=ApiConfig(**api),
     )
+
+
+def _require_distinct_ports(file: Path, document: Document, config: Config) -> None:
+    """One port, one listener: the API's and each namespace's."""
+    taken = {config.api.port: "the API"}
+    for namespace, port in config.listeners.items():
+        if port in taken:
+            place = _place(file, document.find(["gateway", "listeners", namespace]))
+            raise _invalid([f"{place} port {port} of namespace {namespace} is that of {taken[port]}"])
+        taken[port] = f"namespace {namespace}"
 
 
 def _applications(file: Path, document: Document, folder: Path) -> Iterator[ApplicationConfig]:
@@ -189,12 +203,12 @@ def _servers(file: Path, document: Document) -> tuple[Resource, ...]:
         readings.append(read_file(_place(file, place), data, DEFAULT_NAMESPACE, CONFIGURATION))
     loaded = combine(readings)
     problems = [f"{p.file} {p.path or p.kind}: {p.message}" for p in loaded.problems if p.severity == "error"]
-    problems += [f"{s.file} not a manifest of {', '.join(DECLARABLE)}" for s in loaded.skipped]
-    problems += [
-        f"{r.origin.file} {r.key} cannot be declared here, only {' and '.join(DECLARABLE)}"
-        for r in loaded.resources
-        if r.key.kind not in DECLARABLE
-    ]
+    kinds = " and ".join(DECLARABLE)
+    for reading in readings:
+        if any(resource.key.kind not in DECLARABLE for resource in reading.resources):
+            problems.append(f"{reading.file} only {kinds} can be declared here")
+        elif not (reading.resources or reading.problems):
+            problems.append(f"{reading.file} not a manifest; {kinds} can be declared here")
     if problems:
         raise _invalid(problems)
     return tuple(replace(resource, origin=_declared(resource.origin, file)) for resource in loaded.resources)

@@ -9,6 +9,9 @@ from schemas.errors import InputError, MoorageError, TransientError, WaitError
 
 log = structlog.get_logger(__name__)
 
+ABSENT = frozenset({"ApplicationNotFound", "KindNotFound", "LogNotFound", "ResourceNotFound"})
+"""Reasons that say that what was asked for is not there; a source's own absence is another matter."""
+
 _REASONS = {404: "NotFound", 405: "MethodNotAllowed"}
 
 
@@ -20,7 +23,7 @@ def error_response(status: int, reason: str, message: str, hint: str = "") -> JS
 def status_of(error: MoorageError) -> int:
     """404 for what is not there, 422 for what has to be fixed, 503 where waiting helps, else 500."""
     if isinstance(error, InputError):
-        return 404 if error.reason.endswith("NotFound") else 422
+        return 404 if error.reason in ABSENT else 422
     return 503 if isinstance(error, TransientError | WaitError) else 500
 
 
