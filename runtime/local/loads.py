@@ -6,7 +6,7 @@ What a good or a failed load means for the record is told to an :class:`Outcome`
 
 import asyncio
 import contextlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -80,12 +80,14 @@ class Loads:
         )
         self._alone: defaultdict[ReplicaId, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._careful: set[ReplicaId] = set()
+        self._under_way: Counter[ReplicaId] = Counter()
 
     def begin(self, at: ModelAt) -> asyncio.Task[Result]:
         """The load of ``at``, begun now or under way already."""
         task = self._tasks.get(at)
         if task is None:
             task = self._tasks[at] = asyncio.create_task(self._load(at))
+            self._under_way[at.replica] += 1
             task.add_done_callback(partial(self._note_end, at))
         return task
 
@@ -190,7 +192,9 @@ class Loads:
     def _note_end(self, at: ModelAt, task: asyncio.Task[Result]) -> None:
         if self._tasks.get(at) is task:
             del self._tasks[at]
-        if not any(other.replica == at.replica for other in self._tasks):
+        self._under_way[at.replica] -= 1
+        if not self._under_way[at.replica]:
+            del self._under_way[at.replica]
             self._careful.discard(at.replica)
         if not task.cancelled() and task.exception() is not None:
             self._log.critical("a load ended in an error", model=at.model, exc_info=task.exception())

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
+from cattrs.errors import BaseValidationError
+
 from placement.inventory import ReplicaId
 from runtime.local.rows import ModelAt, ModelRow, ModelVersions, ProcessRow, ServerRow
 from runtime.routes import Route
@@ -42,7 +44,7 @@ class Table(Generic[K, V]):
         self._sorted: tuple[V, ...] | None = None
         self._rows: dict[K, V] = {}
         for (body,) in connection.execute(f"SELECT body FROM {name}"):  # noqa: S608 (the name is ours)
-            value = decode(kind, json.loads(body))
+            value = self._read(body)
             self._rows[identity(value)] = value
 
     @property
@@ -76,6 +78,16 @@ class Table(Generic[K, V]):
             self._execute(f"DELETE FROM {self._name} WHERE key = ?", _text(key))  # noqa: S608 (as above)
             del self._rows[key]
             self._sorted = None
+
+    def _read(self, body: str) -> V:
+        try:
+            return decode(self._kind, json.loads(body))
+        except (BaseValidationError, TypeError, ValueError) as error:
+            raise StopError(
+                "RecordFailed",
+                f"a row of {self._name} in the record cannot be read",
+                "use the version of the program that wrote it",
+            ) from error
 
     def _execute(self, statement: str, *values: Any) -> None:
         try:
