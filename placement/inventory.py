@@ -42,7 +42,8 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class ServerReplica:
-    """One replica. ``reserved`` bytes are promised to loads that have been requested elsewhere."""
+    """One replica. ``reserved`` bytes are promised to loads that have been requested elsewhere;
+    ``unlisted`` bytes are used by models that are served and need not be named in ``loaded``."""
 
     index: int
     state: ReplicaState
@@ -50,6 +51,7 @@ class ServerReplica:
     memory_capacity: int
     overcommit_percent: int
     reserved: int = 0
+    unlisted: int = 0
     loaded: tuple[LoadedModel, ...] = ()
 
     @cached_property
@@ -60,7 +62,7 @@ class ServerReplica:
     @property
     def used(self) -> int:
         """Bytes that loaded, loading and unloading models occupy."""
-        return sum(entry.memory for entry in self.loaded if entry.state != "LoadFailed")
+        return self.unlisted + sum(entry.memory for entry in self.loaded if entry.state != "LoadFailed")
 
     @property
     def limit(self) -> int:

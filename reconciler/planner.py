@@ -20,7 +20,7 @@ from reconciler.projection import ServerPlan, plan_servers
 from reconciler.routing import routes
 from runtime.routes import Route, Target
 from runtime.state import LiveState
-from schemas.codec import digest, encode
+from schemas.codec import digest, encode, joined
 from schemas.errors import InputError
 from schemas.resource import Resource, ResourceKey, key
 from schemas.scaling import effective_scaling
@@ -50,7 +50,7 @@ def plan(desired: Desired, live: LiveState, policy: Policy, reason: str = "Sync"
         server_moves=servers.moves,
         loads=moves.loads,
         unloads=moves.unloads,
-        routes=_route_changes(routes(moves.targets, wanted.values()), live),
+        routes=_route_changes(routes(moves.targets, wanted.values(), live.routes), live),
         failures=_failures(wanted, servers, moves),
         held=difference.held,
         capacity=moves.capacity,
@@ -102,10 +102,10 @@ def basis_digest(desired: Desired, live: LiveState, policy: Policy) -> str:
             "application": desired.application,
             "namespace": desired.namespace,
             "tree": desired.tree,
-            "resources": [[entry.owner, entry.resource.digest] for entry in live.resources],
-            "servers": [entry.digest for entry in live.servers],
-            "models": [entry.digest for entry in live.models],
-            "routes": [route.digest for route in live.routes],
+            "resources": joined(entry.owner + entry.resource.digest for entry in live.resources),
+            "servers": joined(entry.digest for entry in live.servers),
+            "models": joined(entry.digest for entry in live.models),
+            "routes": joined(route.digest for route in live.routes),
             "environments": encode(dict(live.environments)),
             "policy": encode(policy),
         }
@@ -114,12 +114,13 @@ def basis_digest(desired: Desired, live: LiveState, policy: Policy) -> str:
 
 def _route_changes(wanted: tuple[Route, ...], live: LiveState) -> tuple[RouteChange, ...]:
     before = {(route.namespace, route.name): route for route in live.routes}
-    after = {(route.namespace, route.name): route for route in wanted}
-    return tuple(
-        RouteChange(*name, before.get(name), after.get(name))
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
-    )
+    changes = []
+    for after in wanted:
+        was = before.pop((after.namespace, after.name), None)
+        if was is not after and was != after:
+            changes.append(RouteChange(after.namespace, after.name, was, after))
+    changes.extend(RouteChange(*name, was, None) for name, was in before.items())
+    return tuple(sorted(changes, key=lambda change: (change.namespace, change.name)))
 
 
 def _failures(
@@ -191,7 +192,7 @@ def explain(desired: Desired, live: LiveState, policy: Policy, model: ResourceKe
     if resource is None or not isinstance(resource.spec, ModelSpec):
         raise InputError("ResourceNotFound", f"no {model} in Git or applied")
     servers = plan_servers(wanted, policy.server_configs, live)
-    moves = plan_moves(model_demands(wanted), servers.servers, live)
+    moves = plan_moves(model_demands(wanted), servers.servers, live, (model.namespace, model.name))
     demand = model_demand(resource)
     assignment = next(a for d, a in moves.assignments if d == demand)
     return Explanation(demand, assignment, verdicts(demand, moves.inventory))

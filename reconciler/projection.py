@@ -1,7 +1,7 @@
 """The inventory as it will be once a plan's own server changes and deletes are done.
 
-Pure. Models are placed against this, and execution waits for the replicas it promises. It also keeps
-book of what each move does to it, so that memory freed by one move can be counted on by another.
+Pure. Models are placed against this, and execution waits for the replicas it promises. What each
+move does to it is the business of :mod:`reconciler.moves`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from placement.inventory import Inventory, LoadedModel, ReplicaId, Server, ServerReplica
 from reconciler.plan import Failure, ServerMove
 from runtime.capabilities import offered
-from runtime.state import EnvironmentFacts, LiveServerReplica, LiveState
+from runtime.state import EnvironmentFacts, LiveModelReplica, LiveServerReplica, LiveState
 from schemas.resource import Resource, ResourceKey, key
 from schemas.scaling import effective_scaling
 from schemas.specs import ServerConfigSpec, ServerSpec
@@ -18,6 +18,8 @@ from schemas.template import ServerTemplate, server_template
 
 Loaded = dict[ReplicaId, dict[tuple[str, str], LoadedModel]]
 """(model, version) → entry, by server replica."""
+
+NOTHING: Mapping[ReplicaId, int] = {}
 
 
 @dataclass(frozen=True)
@@ -133,29 +135,21 @@ def _as_promised(index: int, template: ServerTemplate, capabilities: tuple[str, 
     return ServerReplica(index, "Pending", capabilities, template.memory, template.overcommit_percent)
 
 
-def standing_models(servers: Iterable[Server], live: LiveState) -> Loaded:
-    """What is loaded on the server replicas that there will be, by replica, model and version.
+def inventory(
+    servers: Iterable[Server], loaded: Loaded, unlisted: Mapping[ReplicaId, int] = NOTHING
+) -> Inventory:
+    """The servers with ``loaded`` on them, and ``unlisted`` bytes of models that are not asked about."""
+    return Inventory(tuple(replace(server, replicas=_filled(server, loaded, unlisted)) for server in servers))
 
-    What stands on a Lost replica is not there: only Lost frees models (design decision 5). A failed
-    load is a fact of one incarnation and is forgotten with it.
-    """
-    states = {
-        server.replica_id(replica.index): replica.state for server in servers for replica in server.replicas
-    }
-    loaded: Loaded = {replica: {} for replica, state in states.items() if state != "Lost"}
-    for entry in live.models:
-        on = loaded.get(entry.replica)
-        if on is None or (entry.state == "LoadFailed" and states[entry.replica] == "Pending"):
-            continue
-        on[entry.model, entry.version] = LoadedModel(
+
+def listed(models: Iterable[LiveModelReplica]) -> Loaded:
+    """Live model replicas as the inventory lists them, by replica, model and version."""
+    loaded: Loaded = {}
+    for entry in models:
+        loaded.setdefault(entry.replica, {})[entry.model, entry.version] = LoadedModel(
             entry.model, entry.version, entry.memory, entry.state, entry.message
         )
     return loaded
-
-
-def inventory(servers: Iterable[Server], loaded: Loaded) -> Inventory:
-    """The servers with ``loaded`` on them."""
-    return Inventory(tuple(replace(server, replicas=_filled(server, loaded)) for server in servers))
 
 
 def live_inventory(live: LiveState) -> Inventory:
@@ -164,13 +158,13 @@ def live_inventory(live: LiveState) -> Inventory:
     for entry in live.servers:
         running.setdefault((entry.id.namespace, entry.id.server), []).append(_as_it_runs(entry))
     servers = [Server(*name, len(replicas), tuple(replicas)) for name, replicas in sorted(running.items())]
-    return inventory(servers, standing_models(servers, live))
+    return inventory(servers, listed(live.models))
 
 
-def _filled(server: Server, loaded: Loaded) -> tuple[ServerReplica, ...]:
-    return tuple(
-        replace(replica, loaded=tuple(entry for _, entry in sorted(on.items())))
-        if (on := loaded.get(server.replica_id(replica.index)))
-        else replica
-        for replica in server.replicas
-    )
+def _filled(server: Server, loaded: Loaded, unlisted: Mapping[ReplicaId, int]) -> tuple[ServerReplica, ...]:
+    filled = []
+    for replica in server.replicas:
+        at = server.replica_id(replica.index)
+        entries = tuple(entry for _, entry in sorted(loaded.get(at, {}).items()))
+        filled.append(replace(replica, loaded=entries, unlisted=unlisted.get(at, 0)))
+    return tuple(filled)

@@ -17,19 +17,31 @@ STRICT_ANNOTATION = "moorage.dev/experiment"
 ModelName = tuple[str, str]
 
 
-def routes(targets: Mapping[ModelName, Target], experiments: Iterable[Resource]) -> tuple[Route, ...]:
-    """All routes, by (namespace, name). ``targets`` says what serves each (namespace, model)."""
-    table = {
-        name: Route(name[0], name[1], (WeightedTarget(target, 100),)) for name, target in targets.items()
-    }
+def routes(
+    targets: Mapping[ModelName, Target], experiments: Iterable[Resource], known: Iterable[Route] = ()
+) -> tuple[Route, ...]:
+    """All routes, by (namespace, name). ``targets`` says what serves each (namespace, model).
+
+    A route that is in ``known`` is given back as it is there, so that asking what changed is cheap.
+    """
+    plain = {(r.namespace, r.name): r for r in known if r.experiment is None}
+    table = {name: _plain(name, target, plain.get(name)) for name, target in targets.items()}
     shaped: set[ModelName] = set()
-    for resource in sorted(experiments, key=lambda r: r.key):
+    for resource in sorted(
+        (r for r in experiments if isinstance(r.spec, ExperimentSpec)), key=lambda r: r.key
+    ):
         for route in _experiment_routes(resource, targets):
             name = (route.namespace, route.name)
             if name not in shaped:
                 table[name] = route
                 shaped.add(name)
     return tuple(table[name] for name in sorted(table))
+
+
+def _plain(name: ModelName, target: Target, known: Route | None) -> Route:
+    if known is not None and known.targets[0].target == target:
+        return known
+    return Route(name[0], name[1], (WeightedTarget(target, 100),))
 
 
 def _experiment_routes(resource: Resource, targets: Mapping[ModelName, Target]) -> list[Route]:

@@ -11,7 +11,7 @@ of the callers.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -168,6 +168,11 @@ def canonical(value: Any) -> bytes:
 def digest(value: Any) -> str:
     """SHA-256 of :func:`canonical`, in hex."""
     return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def joined(digests: Iterable[str]) -> str:
+    """One digest of many digests, in their order."""
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 class Digested:

@@ -99,10 +99,8 @@ class GitSource:
                 revision, author, message, previous.tree, previous.digest, previous.entries, previous.refused
             )
         entries, refused = self._entries(tree, previous)
-        if previous is not None and entries is previous.entries:
-            digest = previous.digest
-        else:
-            digest = _digest(entries)
+        same = previous is not None and entries is previous.entries
+        digest = previous.digest if previous is not None and same else _digest(entries)
         return Snapshot(revision, author, message, str(tree.id), digest, entries, refused)
 
     def blob(self, blob: str) -> bytes:
