@@ -52,7 +52,7 @@ class RunningGateway:
         self.process: subprocess.Popen[bytes] | None = None
         self._settings = settings
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.gateway = EnvoyGateway(folder, **settings)
         self.http = httpx.Client(base_url=self.url, timeout=30)

@@ -32,13 +32,17 @@ class StubServer:
         self.delay = delay
         self.rest: list[tuple[str, dict[str, str]]] = []  # path and headers of every request
         self.inferred: list[str] = []  # the model of every inference, REST and gRPC
-        self._http = socket.create_server(("127.0.0.1", 0))
+        # With the protocol named asyncio switches off Nagle's algorithm, else every answer waits 40 ms.
+        self._http = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._http.bind(("127.0.0.1", 0))
         self._uvicorn = uvicorn.Server(
             uvicorn.Config(
                 self._app(), log_level="error", ws="none", lifespan="off", h11_max_incomplete_event_size=None
             )
         )
-        self._thread = threading.Thread(target=self._uvicorn.run, kwargs={"sockets": [self._http]})
+        self._thread = threading.Thread(
+            target=self._uvicorn.run, kwargs={"sockets": [self._http]}, daemon=True
+        )
         self._grpc = grpc.server(ThreadPoolExecutor(8), options=_GRPC_OPTIONS)
         pb_grpc.add_GRPCInferenceServiceServicer_to_server(_Servicer(self), self._grpc)
         grpc_port = self._grpc.add_insecure_port("127.0.0.1:0")
