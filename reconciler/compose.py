@@ -124,7 +124,7 @@ def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
 def offline(config: Config) -> Offline:
     """Answers about the configuration's state folder while no controller runs."""
     mirrors = config.state / "mirrors"
-    sources: list[Source] = [GitApplication(each, mirrors) for each in config.applications]
+    sources: list[Source] = [GitApplication(each, mirrors, config.servers) for each in config.applications]
     resources = declared(config, live_state(config))
     if resources is not None:
         sources.append(DeclaredApplication(resources))

@@ -61,7 +61,9 @@ class Controller:
     ) -> None:
         self._runtime = runtime
         self._history = history
-        sources: list[Source] = [GitApplication(config, mirrors) for config in applications]
+        sources: list[Source] = [
+            GitApplication(config, mirrors, declared or ()) for config in applications
+        ]
         if declared is not None:
             sources.append(DeclaredApplication(declared))
         self._apps = {s.config.name: _Application(s, policy(s.config)) for s in sources}

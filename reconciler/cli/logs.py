@@ -8,6 +8,8 @@ import sys
 
 import structlog
 
+from reconciler.cli.text import plain
+
 _SHARED: tuple[structlog.typing.Processor, ...] = (
     structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
@@ -20,7 +22,7 @@ def configure_logs() -> None:
     """Set up logging for this process."""
     terminal = sys.stderr.isatty()
     last: tuple[structlog.typing.Processor, ...] = (
-        (structlog.dev.ConsoleRenderer(),)
+        (_printable, structlog.dev.ConsoleRenderer())
         if terminal
         else (structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer())
     )
@@ -38,3 +40,8 @@ def configure_logs() -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def _printable(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Text out of manifests with its terminal sequences written out; JSON does that by itself."""
+    return {name: plain(value) if isinstance(value, str) else value for name, value in event.items()}

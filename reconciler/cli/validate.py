@@ -1,6 +1,6 @@
 """``moorage validate``: every problem of some manifests, without a controller or a cluster."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -63,7 +63,7 @@ def validate(
         if repo
         else (list(_read_paths(paths or [], namespace)), ())
     )
-    loaded = combine(readings, _known(readings, config))
+    loaded = combine(readings, _known(config))
     problems = (*refused, *loaded.problems)
     _show(output, problems, loaded)
     errors = sum(problem.severity == "error" for problem in problems)
@@ -117,19 +117,13 @@ def _read_repository(
     return readings, snapshot.refused
 
 
-def _known(readings: Iterable["FileReading"], config: Path | None) -> list["Resource"]:
-    """What manifests may refer to without declaring it: built-in ServerConfigs, the configuration's servers."""
-    from schemas.defaults import default_server_configs
+def _known(config: Path | None) -> Sequence["Resource"]:
+    """What manifests may refer to without declaring it: the configuration's servers."""
+    if config is None:
+        return ()
+    from reconciler.config_file import load_config
 
-    known: list[Resource] = []
-    if config is not None:
-        from reconciler.config_file import load_config
-
-        known.extend(load_config(config).servers)
-    namespaces = {resource.key.namespace for reading in readings for resource in reading.resources}
-    for namespace in sorted(namespaces):
-        known.extend(default_server_configs(namespace))
-    return known
+    return load_config(config).servers
 
 
 def _show(output: Format, problems: tuple["Problem", ...], loaded: "Loaded") -> None:

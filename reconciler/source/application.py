@@ -42,12 +42,15 @@ class Source(Protocol):
 
 
 class GitApplication:
-    """A :class:`Source` in Git; a remote repository is mirrored below ``mirrors``."""
+    """A :class:`Source` in Git; a remote repository is mirrored below ``mirrors``.
 
-    def __init__(self, config: ApplicationConfig, mirrors: Path) -> None:
+    ``known`` is what its manifests may refer to without declaring it.
+    """
+
+    def __init__(self, config: ApplicationConfig, mirrors: Path, known: Sequence[Resource] = ()) -> None:
         self.config = config
         self._git = GitSource(config.repository, config.revision, config.path, mirrors / config.name)
-        self._readings = Readings(config.name, config.namespace)
+        self._readings = Readings(config.name, config.namespace, known)
         self._snapshot: Snapshot | None = None
         self._reading = threading.Lock()  # libgit2's objects are not for two threads at once
 

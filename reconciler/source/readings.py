@@ -4,20 +4,25 @@ Each manifest file is parsed and checked once per (path, blob); a commit that le
 was costs nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from reconciler.desired import Desired, desired_state
 from reconciler.source.git import Snapshot
 from schemas.load import FileReading, combine, read_file
+from schemas.resource import Resource
 
 
 class Readings:
-    """The readings of one application's files, kept from revision to revision."""
+    """The readings of one application's files, kept from revision to revision.
 
-    def __init__(self, application: str, namespace: str) -> None:
+    ``known`` are resources declared elsewhere: what refers to them refers to something.
+    """
+
+    def __init__(self, application: str, namespace: str, known: Sequence[Resource] = ()) -> None:
         self._application = application
         self._namespace = namespace
+        self._known = tuple(known)
         self._files: dict[tuple[str, str], FileReading] = {}
         self._last: tuple[str, Desired] | None = None
 
@@ -36,7 +41,7 @@ class Readings:
             self._namespace,
             snapshot.revision,
             snapshot.digest,
-            combine(files.values()),
+            combine(files.values(), self._known),
             snapshot.refused,
         )
         self._last = (snapshot.digest, desired)

@@ -185,3 +185,15 @@ def test_an_unreachable_controller_is_named(run: Run) -> None:
 def test_wrong_usage_exits_with_two(run: Run, arguments: list[str]) -> None:
     """What the argument parser refuses."""
     assert run(*arguments).status == 2
+
+
+def test_declared_servers_may_be_referred_to(run: Run, folder: Path) -> None:
+    """A model that names a server of the configuration names something that exists."""
+    commit(folder / "repository.git", {"models/iris.yaml": model("iris", server="central")})
+    assert "UnknownReference" in run("status").out
+    with (folder / "moorage.yaml").open("a") as file:
+        file.write(
+            "servers:\n- apiVersion: mlops.seldon.io/v1alpha1\n  kind: Server\n"
+            "  metadata: {name: central}\n  spec: {serverConfig: mlserver}\n"
+        )
+    assert "UnknownReference" not in run("status", "example").out
