@@ -51,8 +51,8 @@ class ServerReplica:
     memory_capacity: int
     overcommit_percent: int
     reserved: int = 0
-    unlisted: int = 0
     loaded: tuple[LoadedModel, ...] = ()
+    unlisted: int = 0
 
     @cached_property
     def capability_set(self) -> frozenset[str]:
