@@ -59,8 +59,8 @@ class Condition:
 
 @dataclass(frozen=True)
 class ApplicationStatus:
-    """An application as page, API and CLI show it. ``target`` is the commit Git names, ``revision`` the
-    one that was last compared. Resources are sorted by key."""
+    """An application as page, API and CLI show it. ``revision`` is the commit that was last compared,
+    which ``sync`` is about. Resources are sorted by key."""
 
     name: str
     repository: str
@@ -105,7 +105,7 @@ def application_status(
         namespace=source.namespace,
         sync=_sync(desired, plan, error),
         health=worst(r.health.status for r in resources) if desired else "Unknown",
-        revision=desired.revision if desired else "",
+        revision=_compared(desired, plan),
         resources=resources,
         problems=desired.problems if desired else (),
         conditions=_conditions(plan, error, last_sync),
@@ -117,6 +117,13 @@ def _sync(desired: Desired | None, plan: Plan | None, error: Condition | None) -
     if desired is None or plan is None or error is not None:
         return "Unknown"
     return "Synced" if plan.empty and not plan.held and not desired.invalid else "OutOfSync"
+
+
+def _compared(desired: Desired | None, plan: Plan | None) -> str:
+    """A commit that was read and not planned yet is not what ``sync`` speaks of."""
+    if plan is not None:
+        return plan.revision
+    return desired.revision if desired else ""
 
 
 def _resources(desired: Desired, live: LiveState, plan: Plan | None) -> Iterator[ResourceStatus]:
