@@ -28,10 +28,10 @@ SEVERITIES: Mapping[str, Severity] = {
     "DocumentTooLarge": "error",
     "DocumentTooDeep": "error",
     "AliasExpansion": "error",
-    "TooManyProblems": "error",
     "CustomTag": "error",
     "DuplicateField": "error",
     "UnsupportedValue": "error",
+    "TooManyProblems": "error",
     # what a document is
     "NotAManifest": "error",
     "ListNotSupported": "error",
