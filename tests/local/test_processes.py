@@ -209,4 +209,4 @@ async def test_a_zombie_is_not_taken_for_its_process(start):
         while exists(process.identity.pid):  # noqa: ASYNC110 (nobody watches it any more)
             await asyncio.sleep(0.01)
     assert not matches(process.identity)
-    os.waitpid(process.identity.pid, os.WNOHANG)
+    await asyncio.to_thread(os.waitpid, process.identity.pid, 0)

@@ -183,5 +183,5 @@ def test_a_row_that_cannot_be_read_stops_the_controller(tmp_path):
     with connection:
         connection.execute("UPDATE routes SET body = '{\"name\": 1}'")
     connection.close()
-    with pytest.raises(StopError, match="RecordFailed.*routes"):
+    with pytest.raises(StopError, match=r"RecordFailed.*routes"):
         Record(tmp_path)
