@@ -28,8 +28,9 @@ def module_world(tmp_path_factory: pytest.TempPathFactory, bucket: Path) -> Iter
 
 @pytest.fixture
 def world(module_world: World) -> Iterator[World]:
-    """A running controller; afterwards the next plan is empty."""
+    """A running controller; afterwards the next plan is empty and only what is wanted runs, each once."""
     yield module_world
+    module_world.until("nothing but what is wanted to run", module_world.runs_what_is_wanted)
     assert module_world.next_plan_is_empty(), module_world.plan()
 
 

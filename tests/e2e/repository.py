@@ -28,6 +28,11 @@ class Repository:
         self._git(self._work, "push", "origin", "main")
         return self._git(self._work, "rev-parse", "HEAD")
 
+    def set_back(self, revision: str) -> None:
+        """Let the branch name an earlier commit, as a forced push does."""
+        self._git(self._work, "push", "--force", "origin", f"{revision}:main")
+        self._git(self._work, "reset", "--hard", revision)
+
     def commit(self, files: Mapping[str, str]) -> None:
         """Make ``files`` the whole tree and commit it."""
         for path in self._work.iterdir():

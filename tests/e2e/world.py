@@ -181,6 +181,14 @@ class World:
         assert len(pids) == 1, f"{role}: {pids}"
         return pids[0]
 
+    def runs_what_is_wanted(self) -> bool:
+        """True where one gateway runs, one process per wanted server replica, and nothing else."""
+        servers = self.objects("Server").items()
+        wanted = [
+            f"{name}/{index}" for name, each in servers for index in range(each["spec"].get("replicas", 1))
+        ]
+        return sorted(self.processes().values()) == sorted(["gateway", *wanted])
+
     def inferences(self, server: str, model: str) -> int:
         """How many inferences MLServer itself counts for ``model`` (``iris_1``) on ``server/index``."""
         folder = Path(f"/proc/{self.pid(server)}/cwd").resolve()
