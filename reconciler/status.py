@@ -108,7 +108,7 @@ def application_status(
         revision=_compared(desired, plan),
         resources=resources,
         problems=desired.problems if desired else (),
-        conditions=_conditions(plan, error, last_sync),
+        conditions=_conditions(desired, plan, error, last_sync),
         last_sync=last_sync,
     )
 
@@ -116,7 +116,8 @@ def application_status(
 def _sync(desired: Desired | None, plan: Plan | None, error: Condition | None) -> SyncStatus:
     if desired is None or plan is None or error is not None:
         return "Unknown"
-    return "Synced" if plan.empty and not plan.held and not desired.invalid else "OutOfSync"
+    agrees = plan.empty and not plan.held and not desired.invalid and not desired.unreadable
+    return "Synced" if agrees else "OutOfSync"
 
 
 def _compared(desired: Desired | None, plan: Plan | None) -> str:
@@ -166,9 +167,13 @@ def _names(problem: Problem, key: ResourceKey) -> bool:
 
 
 def _conditions(
-    plan: Plan | None, error: Condition | None, last_sync: SyncRecord | None
+    desired: Desired | None, plan: Plan | None, error: Condition | None, last_sync: SyncRecord | None
 ) -> tuple[Condition, ...]:
     conditions = [error] if error else []
+    if desired is not None and desired.unreadable:
+        first = next((p for p in desired.problems if p.severity == "error" and not p.name), None)
+        message = f"{first.file}:{first.line}:{first.column} {first.message}" if first else ""
+        conditions.append(Condition("UnreadableManifest", f"{message}; nothing is deleted meanwhile"))
     if plan is not None:
         conditions.extend(Condition(item.reason, f"{item.key}: {item.message}") for item in plan.held)
     if last_sync is not None and last_sync.phase in ("Failed", "Interrupted"):
