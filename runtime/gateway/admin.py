@@ -5,6 +5,7 @@ version that Envoy goes by, and how many updates it refused. The reason of a ref
 """
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ _TIMEOUT_SECONDS: Final = 10.0  # its main thread is busy for half a second over
 _FIRST_PAUSE: Final = 0.002  # seconds; a small table is taken over in about that time
 _LONGEST_PAUSE: Final = 0.1
 _LOG_TAIL_BYTES: Final = 8192
+_LOG_TRIES: Final = 10  # Envoy flushes its log ten times a second
 _REASON_CHARACTERS: Final = 600
 _REASON: Final = re.compile(
     # directly after the words, or after the text of the refused table; up to the next line of the log
@@ -111,9 +113,17 @@ class Admin:
         except httpx.TransportError as error:
             raise _no_answer() from error
 
-    def last_refusal(self) -> str:
-        """Envoy's reason for the last update that it refused; may be empty."""
-        return _last_refusal(self._log)
+    def log_size(self) -> int:
+        """Bytes that Envoy has logged so far."""
+        return self._log.stat().st_size if self._log.exists() else 0
+
+    async def refusal(self, since: int) -> str:
+        """Envoy's reason for an update that it refused, logged after ``since`` bytes; may be empty."""
+        for _ in range(_LOG_TRIES):
+            if reason := _reason(self._log, since):
+                break
+            await asyncio.sleep(_LONGEST_PAUSE)
+        return reason
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -124,14 +134,9 @@ def _no_answer() -> TransientError:
     return TransientError("GatewayNotReady", "Envoy does not answer on its admin socket")
 
 
-def _last_refusal(log: Path) -> str:
+def _reason(log: Path, since: int) -> str:
     # Envoy logs the whole refused table before the reason, so the end of the log is what is wanted.
-    try:
-        with log.open("rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - _LOG_TAIL_BYTES))
-            tail = file.read()
-    except OSError:
-        return ""
-    refusals = list(_REASON.finditer(tail))
-    return refusals[-1][1].strip().decode(errors="replace")[:_REASON_CHARACTERS] if refusals else ""
+    with log.open("rb") as file:
+        file.seek(max(since, file.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
+        found = list(_REASON.finditer(file.read()))
+    return found[-1][1].strip().decode(errors="replace")[:_REASON_CHARACTERS] if found else ""

@@ -59,13 +59,7 @@ class Steps:
         return False
 
     def _followed(self, sight: Sight) -> bool:
-        behind = [
-            file for file in self._tables.files() if sight.version(file.subject) != str(file.written.version)
-        ]
-        for file in behind:
-            if sight.refused(file.subject):
-                raise self._refused(file)
-        return not behind and not sight.warming
+        return not sight.warming and all(_goes_by(sight, file) for file in self._tables.files())
 
     def _still_needed(self) -> dict[str, bytes]:
         now = asyncio.get_running_loop().time()
@@ -78,14 +72,13 @@ class Steps:
     async def _step(self, file: ConfigFile, resources: bytes) -> None:
         if file.written.resources == resources:
             return
-        before, kept = await self._admin.look(), file.written.resources
+        before, kept, logged = await self._admin.look(), file.written.resources, self._admin.log_size()
         await asyncio.to_thread(file.write, self._tables.next_version(), resources)
         if before is None or not before.follows(file.subject):
             return
         if not await self._accepted(file, before.refused(file.subject)):
-            error = self._refused(file)
             file.write(self._tables.next_version(), kept)  # a restarted Envoy must not start with it
-            raise error
+            raise await self._refused(file, logged)
 
     async def _accepted(self, file: ConfigFile, refused_before: int) -> bool:
         """Wait until Envoy goes by ``file`` (or is gone), False where it refused it."""
@@ -100,11 +93,10 @@ class Steps:
             "GatewayNotReady", f"Envoy took no notice of {file.path.name} for {_STEP_SECONDS:.0f} s"
         )
 
-    def _refused(self, file: ConfigFile) -> TransientError:
-        reason = self._admin.last_refusal() or "its log does not say why"
-        return TransientError(
-            "GatewayRefused", f"Envoy refused {file.path.name}: {reason}", "the routes before stay in force"
-        )
+    async def _refused(self, file: ConfigFile, logged: int) -> TransientError:
+        reason = await self._admin.refusal(logged) or "its log does not say why"
+        message = f"Envoy refused {file.path.name}: {reason}"
+        return TransientError("GatewayRefused", message, "the routes before stay in force")
 
 
 def _goes_by(sight: Sight, file: ConfigFile) -> bool:

@@ -36,7 +36,6 @@ class Tables:
 
     def ensure(self) -> None:
         """Write empty tables where there are none that Envoy could start with; valid ones stay."""
-        self._routes.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self.clusters.written.resources:
             self.clusters.write(self.next_version(), _EMPTY)
         readable = {name for name, file in self.routes.items() if file.written.resources}
@@ -57,7 +56,6 @@ class Tables:
     def routes_of(self, namespace: str) -> ConfigFile:
         """The routes' file of ``namespace``, which need not exist yet."""
         if namespace not in self.routes:
-            self._routes.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.routes[namespace] = self._routes_file(namespace)
         return self.routes[namespace]
 

@@ -1,6 +1,7 @@
 """A real Envoy under an :class:`EnvoyGateway`, driven from synchronous tests."""
 
 import asyncio
+import resource
 import socket
 import subprocess
 import threading
@@ -87,6 +88,20 @@ class RunningGateway:
         version = self.run(self.gateway.publish(table))
         self.run(self.gateway.settled(version))
         return version
+
+    def ask(self, path: str) -> str:
+        """Envoy's own answer on its admin socket."""
+        transport = httpx.HTTPTransport(uds=str(self.folder / "admin.sock"), verify=False)
+        with httpx.Client(transport=transport, base_url="http://envoy") as admin:
+            return admin.get(path).text
+
+    def statistic(self, name: str) -> str:
+        return self.ask(f"/stats?filter=^{name}$").partition(": ")[2].strip()
+
+    def resident_bytes(self) -> int:
+        assert self.process is not None
+        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
+        return int(pages) * resource.getpagesize()
 
     def infer(self, path_name: str, **headers: str) -> httpx.Response:
         return self.http.post(
