@@ -96,7 +96,7 @@ def _null_findings(value: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _nulls(value: Any, path: Path) -> Iterator[Finding]:
     if value is None:
-        message = f"{path[-1]} has no value and counts as absent"
+        message = f"{shown(str(path[-1]))} has no value and counts as absent"
         yield Finding("NullField", path, message, "give it a value or remove it", at_key=True)
     for step, item in _items(value):
         if item is not None or isinstance(step, str):

@@ -1,10 +1,13 @@
 """Cycles in a directed graph of names, for pipelines and between them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+
+from schemas.finding import shown
 
 # Enough to act on; each further one costs a pass over the graph.
 MOST_REPORTED = 10
+_MOST_SHOWN = 8
 
 
 def cycles(graph: Mapping[str, Collection[str]]) -> tuple[tuple[str, ...], ...]:
@@ -24,6 +27,12 @@ def cycles(graph: Mapping[str, Collection[str]]) -> tuple[tuple[str, ...], ...]:
             if name not in gone
         }
     return tuple(sorted(found))
+
+
+def shown_cycle(cycle: Sequence[str]) -> str:
+    """``a → b → a``; a long one is cut."""
+    names = [shown(name) for name in cycle[:_MOST_SHOWN]]
+    return " → ".join((*names, "…" if len(cycle) > _MOST_SHOWN else names[0]))
 
 
 def _first_cycle(graph: Mapping[str, Collection[str]]) -> tuple[str, ...] | None:

@@ -5,7 +5,7 @@ misspelt group, an unknown kind, a list) is a finding: silence would prune what 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
@@ -90,7 +90,7 @@ def _judged(said: Identity, value: Mapping[str, Any]) -> Identity:
     if not said.api_version and said.kind in KINDS:
         finding = Finding("MissingApiVersion", ("apiVersion",), "apiVersion is missing", f"use {API_VERSION}")
         return _with(said, _known(said), finding)
-    if said.kind in KINDS and SequenceMatcher(None, group, GROUP).ratio() >= _ALIKE:
+    if said.kind in KINDS and _is_alike(group):
         message = f"{shown(group)} is another group, so this {said.kind} is not taken"
         return _with(
             said, "skipped", Finding("SimilarGroup", ("apiVersion",), message, f"did you mean {API_VERSION}?")
@@ -98,6 +98,10 @@ def _judged(said: Identity, value: Mapping[str, Any]) -> Identity:
     if said.kind.endswith("List") and _holds_ours(value.get("items")):
         return _with(said, "unreadable", _list_finding(("items",)))
     return _with(said, "skipped")
+
+
+def _is_alike(group: str) -> bool:
+    return len(group) < 2 * len(GROUP) and SequenceMatcher(None, group, GROUP).ratio() >= _ALIKE
 
 
 def _judged_kind(said: Identity) -> Identity:
@@ -125,7 +129,7 @@ def _known(said: Identity) -> Standing:
 
 
 def _with(said: Identity, standing: Standing, *findings: Finding) -> Identity:
-    return Identity(standing, said.api_version, said.kind, said.namespace, said.name, findings)
+    return replace(said, standing=standing, findings=findings)
 
 
 def _without_object(value: Any) -> Identity:

@@ -68,7 +68,9 @@ class Build:
     def _plain(self, node: Node, path: Path) -> Any:
         value = plain_scalar(node.value)
         if type(value) is float and not -1e308 <= value <= 1e308:
-            self._fault("UnsupportedValue", node, path, f"{node.value} has no form in JSON", "quote it")
+            self._fault(
+                "UnsupportedValue", node, path, f"{shown(node.value)} has no form in JSON", "quote it"
+            )
             return None
         return value
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
-from schemas.cycles import cycles
+from schemas.cycles import cycles, shown_cycle
 from schemas.errors import InputError
 from schemas.finding import Finding, did_you_mean, shown
 from schemas.mentions import Mention, Role
@@ -110,8 +110,7 @@ def _pipeline_cycles(neighbours: Neighbours) -> Iterator[Relation]:
     for namespace, graph in sorted(graphs.items()):
         for cycle in cycles(graph):
             subject, needed = key("Pipeline", namespace, cycle[0]), cycle[1 % len(cycle)]
-            shown = " → ".join((*cycle[:8], "…") if len(cycle) > 8 else (*cycle, cycle[0]))
-            message = f"pipelines need each other's data: {shown}"
+            message = f"pipelines need each other's data: {shown_cycle(cycle)}"
             yield _relation(places[subject, needed], "CrossPipelineCycle", message, "")
 
 

@@ -50,5 +50,5 @@ def _number(digits: str, text: str) -> Scalar:
         return -value if digits[0] == "-" else value
     if _FLOAT.fullmatch(digits):
         number = float(digits)
-        return int(number) if number.is_integer() and abs(number) < 2**53 else number
+        return int(number) if number.is_integer() else number
     return text

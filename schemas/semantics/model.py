@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from schemas.finding import Finding, Path
-from schemas.scaling import scaling_fault
-from schemas.specs import Explainer, Llm, ModelSpec, ServerSpec
+from schemas.semantics.replicas import replica_findings
+from schemas.specs import Explainer, Llm, ModelSpec
 
 
 def model_findings(spec: ModelSpec) -> Iterator[Finding]:
     """Replica counts, explainer and llm, and parameters."""
-    yield from scaling_findings(spec)
+    yield from replica_findings(spec)
     if spec.explainer is not None and spec.llm is not None:
         message = "a model has an explainer or an llm section, not both"
         yield Finding("ExplainerAndLlm", ("spec", "llm"), message, "remove one of the two", at_key=True)
@@ -17,15 +17,6 @@ def model_findings(spec: ModelSpec) -> Iterator[Finding]:
         if section is not None:
             yield from _reference_findings(section, ("spec", name))
     yield from _parameter_findings(spec)
-
-
-def scaling_findings(spec: ModelSpec | ServerSpec) -> Iterator[Finding]:
-    """What is wrong with the three replica counts of a model or server."""
-    fault = scaling_fault(spec.replicas, spec.min_replicas, spec.max_replicas)
-    if fault is not None:
-        counts = (("replicas", spec.replicas), ("minReplicas", spec.min_replicas), ("maxReplicas", 0))
-        field = next(name for name, count in counts if count is not None)
-        yield Finding("InvalidScaling", ("spec", field), f"scaling spec is invalid: {fault}", at_key=True)
 
 
 def _reference_findings(section: Explainer | Llm, path: Path) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ like inputs, and an input that is also a trigger is found.
 
 from collections.abc import Collection, Iterator, Sequence
 
-from schemas.cycles import cycles
+from schemas.cycles import cycles, shown_cycle
 from schemas.finding import Finding, Path, did_you_mean, shown
 from schemas.names import is_label
 from schemas.references import StepReference, external_reference, step_reference
@@ -75,10 +75,9 @@ def _cycle_findings(name: str, spec: PipelineSpec) -> Iterator[Finding]:
     places = {step.name: place for place, step in enumerate(spec.steps)}
     graph = {step.name: [reference.name for reference in _needs(name, step)] for step in spec.steps}
     for cycle in cycles(graph):
-        shown = " → ".join((*cycle[:8], "…") if len(cycle) > 8 else (*cycle, cycle[0]))
         path: Path = ("spec", "steps", places[cycle[0]], "name")
         hint = "set allowCycles and maxStepRevisits if the steps are meant to repeat"
-        yield Finding("PipelineCycle", path, f"steps need each other: {shown}", hint)
+        yield Finding("PipelineCycle", path, f"steps need each other: {shown_cycle(cycle)}", hint)
 
 
 def _needs(name: str, step: PipelineStep) -> Iterator[StepReference]:

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from schemas.errors import InputError
 from schemas.finding import Finding
-from schemas.semantics.model import scaling_findings
+from schemas.semantics.replicas import replica_findings
 from schemas.specs import ServerConfigSpec, ServerSpec
 from schemas.template import server_template
 
 
 def server_findings(spec: ServerSpec) -> Iterator[Finding]:
     """Replica counts, and capabilities that would be ignored."""
-    yield from scaling_findings(spec)
+    yield from replica_findings(spec)
     if spec.capabilities and spec.extra_capabilities:
         message = "extraCapabilities has no effect beside capabilities"
         hint = "capabilities replaces the whole list; name everything there or remove it"

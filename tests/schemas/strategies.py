@@ -205,7 +205,11 @@ def resources(draw, kinds=KINDS):
 
 
 _json = st.recursive(
-    st.none() | st.booleans() | INT32 | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from((2**63, -(2**64), 10**30, 0.5, 2.0, 1e20, 1e300))
+    | TEXT,
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(FILLED, inner, max_size=2),
     max_leaves=4,
 )

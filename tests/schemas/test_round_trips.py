@@ -11,7 +11,7 @@ from schemas.decode import decode_spec
 from schemas.encode import manifest, resource_from_json, resource_to_json
 from schemas.load import combine, read_file
 from schemas.writing import yaml_text
-from tests.schemas.strategies import MODELS, resources
+from tests.schemas.strategies import MODELS, near_manifests, resources
 
 
 @given(resources())
@@ -78,3 +78,20 @@ def test_two_specs_are_the_same_version_only_if_what_is_loaded_is_the_same(one, 
     loaded = [{k: v for k, v in codec.encode(spec).items() if k not in ignored} for spec in (one, other)]
 
     assert (one.version == other.version) == (loaded[0] == loaded[1])
+
+
+@given(st.data())
+def test_no_document_raises(data):
+    """Whatever is exchanged in a manifest, it becomes a resource or gets an error, never an exception."""
+    resource = data.draw(resources())
+    near = data.draw(near_manifests(manifest(resource)))
+
+    result = read_file("file.yaml", yaml_text(near).encode(), "default")
+    loaded = combine([result])
+
+    known = len(result.resources) + len(result.invalid) + len(result.skipped) + result.unreadable
+    assert known >= 1
+    assert bool(loaded.resources) or loaded.unreadable or bool(result.skipped) or bool(loaded.invalid)
+    assert (
+        loaded.resources or any(problem.severity == "error" for problem in loaded.problems) or result.skipped
+    )
