@@ -14,12 +14,13 @@ from pathlib import Path
 import structlog
 
 from reconciler.address import Address, withdraw, write_address
-from reconciler.config import CONFIGURATION, ApplicationConfig, Config
+from reconciler.config import CONFIGURATION, ApplicationConfig, Config, OnExit
 from reconciler.history import History
 from reconciler.loop import Controller
 from reconciler.offline import Offline
 from reconciler.planner import Policy
 from reconciler.source.application import DeclaredApplication, GitApplication, Source
+from reconciler.source.git import local_path
 from reconciler.web.api import Questions, make_app
 from reconciler.web.server import ApiServer, bind
 from runtime.gateway.envoy import EnvoyGateway
@@ -55,14 +56,13 @@ async def run(config: Config) -> None:
     with bind(config.api.host, config.api.port) as socket:
         runtime = _runtime(config)
         await runtime.start()
-        mode = "leave"
+        mode: OnExit = "leave"
         try:
-            address = Address.of(socket)
-            await _serve(config, runtime, ApiServer(socket), address, told)
+            await _serve(config, runtime, ApiServer(socket), Address.of(socket), told)
             mode = config.on_exit
         finally:
             log.info("ending", serving=mode)
-            await runtime.stop("stop" if mode == "stop" else "leave")
+            await runtime.stop(mode)
 
 
 async def _serve(
@@ -107,10 +107,12 @@ def _signals() -> asyncio.Event:
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:
-    """The error of ours in a group, else whatever came first."""
+    """The first error of ours in a group; anything else is a defect, told in the log."""
     matching, _ = group.split(MoorageError)
-    errors = list(_leaves(matching or group))
-    return errors[0] if isinstance(errors[0], MoorageError) else StopError("InternalError", repr(errors[0]))
+    if matching is None:
+        log.critical("the controller failed", exc_info=group)
+        return StopError("InternalError", repr(next(_leaves(group))), "the log says more")
+    return next(_leaves(matching))
 
 
 def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
@@ -124,6 +126,8 @@ def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
 def offline(config: Config) -> Offline:
     """Answers about the configuration's state folder while no controller runs."""
     mirrors = config.state / "mirrors"
+    if any(local_path(each.repository) is None for each in config.applications):
+        config.state.mkdir(mode=0o700, parents=True, exist_ok=True)  # before a mirror is made in it
     sources: list[Source] = [GitApplication(each, mirrors, config.servers) for each in config.applications]
     resources = declared(config, live_state(config))
     if resources is not None:

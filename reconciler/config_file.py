@@ -32,6 +32,7 @@ from schemas.load import combine, read_file
 from schemas.resource import DEFAULT_NAMESPACE, Origin, Resource
 
 DEFAULT_FILE = "moorage.yaml"
+DEFAULT_STATE = ".moorage"
 DECLARABLE = ("Server", "ServerConfig")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _SHOWN = 8
@@ -61,7 +62,7 @@ def load_config(file: Path) -> Config:
 def repository_config(repository: str, revision: str, path: str, folder: Path) -> Config:
     """The configuration of a controller that follows one repository and is told nothing else."""
     application = ApplicationConfig("default", _located(repository, folder), revision, path)
-    return Config(state=folder / ".moorage", applications=(application,))
+    return Config(state=folder / DEFAULT_STATE, applications=(application,))
 
 
 @cache
@@ -139,7 +140,7 @@ def _config(file: Path, document: Document) -> Config:
     folder = file.absolute().parent
     gateway, api = values.get("gateway", {}), values.get("api", {})
     return Config(
-        state=_folder(values.get("state", ".moorage"), folder),
+        state=_folder(values.get("state", DEFAULT_STATE), folder),
         applications=tuple(_applications(file, document, folder)),
         on_exit=values.get("onExit", "stop"),
         servers=_servers(file, document),

@@ -82,10 +82,8 @@ class _Listing:
         candidates = all(self._served(namespace, candidate.name) for candidate in spec.candidates)
         mirror = spec.mirror is None or self._served(namespace, spec.mirror.name)
         return [
-            _condition(
-                "CandidatesReady", str(candidates), "Candidates", "" if candidates else "not all are served"
-            ),
-            _condition("MirrorReady", str(mirror), "Mirror", "" if mirror else "it is not served"),
+            _member_condition("Candidates", candidates),
+            _member_condition("Mirror", mirror),
         ]
 
     def _served(self, namespace: str, model: str) -> bool:
@@ -154,6 +152,11 @@ def _model_replica(replica: LiveModelReplica, spec: ModelSpec) -> Object:
 
 def _truth(judged: Health) -> str:
     return {"Healthy": "True", "Unknown": "Unknown"}.get(judged.status, "False")
+
+
+def _member_condition(members: str, served: bool) -> Object:
+    message = "" if served else "not all are served"
+    return _condition(f"{members}Ready", str(served), f"{members}{'' if served else 'Not'}Ready", message)
 
 
 def _condition(name: str, status: str, reason: str, message: str) -> Object:

@@ -45,12 +45,12 @@ def stop(config: ConfigOption = None) -> None:
     """End serving: the controller if one runs, inference servers and gateway either way."""
     from reconciler import ending
     from reconciler.cli.output import say
-    from reconciler.cli.session import configuration
+    from reconciler.cli.session import state_folder
 
-    told = configuration(config)
-    if ending.end_controller(told.state, STOP_PATIENCE):
+    state = state_folder(config)
+    if ending.end_controller(state, STOP_PATIENCE):
         say("the controller has ended")
-    ended = asyncio.run(ending.end_serving(told.state))
+    ended = asyncio.run(ending.end_serving(state))
     say(f"processes ended: {ended}" if ended else "nothing was serving")
 
 

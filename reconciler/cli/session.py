@@ -11,7 +11,7 @@ from reconciler.answers import Answers
 from reconciler.cli.client import ApiClient
 from reconciler.cli.output import say
 from reconciler.config import Config
-from reconciler.config_file import DEFAULT_FILE, load_config
+from reconciler.config_file import DEFAULT_FILE, DEFAULT_STATE, load_config
 from reconciler.status import ApplicationStatus
 from schemas.errors import InputError
 
@@ -21,16 +21,23 @@ def configuration(config: Path | None) -> Config:
     return load_config(config or Path(DEFAULT_FILE))
 
 
+def state_folder(config: Path | None) -> Path:
+    """The state folder of the configuration, or the one that ``moorage run --repo`` uses in this folder."""
+    if config is None and not Path(DEFAULT_FILE).exists() and Path(DEFAULT_STATE).is_dir():
+        return Path(DEFAULT_STATE)
+    return configuration(config).state
+
+
 def answers(config: Path | None, server: str | None) -> Answers:
     """The controller if one runs, else the repository and the record."""
     if server:
         return ApiClient(server)
-    told = configuration(config)
-    address = read_address(told.state)
+    address = read_address(state_folder(config))
     if address is not None:
         client = ApiClient(address.url)
         if client.instance() == address.instance:
             return client
+    told = configuration(config)
     from reconciler.compose import offline  # the whole machine; not needed to ask a controller
 
     say("no controller runs: answering from the repository and the record")

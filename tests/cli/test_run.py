@@ -189,3 +189,19 @@ def test_help_imports_little() -> None:
     code = "import sys, reconciler.cli.main; print(sorted(set(sys.modules) & {'pygit2', 'httpx', 'starlette', 'yaml'}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "[]\n"
+
+
+def test_a_busy_gateway_port_is_refused(folder: Path) -> None:
+    """In one line that names the port."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        settings = json.loads((folder / "moorage.yaml").read_text())
+        settings["gateway"]["port"] = listening.getsockname()[1]
+        (folder / "moorage.yaml").write_text(json.dumps(settings))
+        try:
+            status, err = ended(moorage(folder, "run"))
+        finally:
+            asyncio.run(end_serving(folder / "state"))
+    assert status == 2
+    assert re.search(rf"^moorage: PortInUse: .*{settings['gateway']['port']}", err, re.MULTILINE)

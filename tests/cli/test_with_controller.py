@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import yaml
@@ -113,6 +114,12 @@ def test_the_controller_can_be_named_by_url(
     """MOORAGE_SERVER needs no configuration."""
     monkeypatch.setenv("MOORAGE_SERVER", controller.url)
     assert run("get", "models", "-o", "name", "--config", "nowhere.yaml").out == "model/iris\nmodel/wine\n"
+
+
+def test_the_default_state_folder_needs_no_configuration(run: Run, folder: Path) -> None:
+    """Beside `moorage run --repo` the commands find the controller through .moorage."""
+    (folder / "moorage.yaml").unlink()
+    assert run("get", "models", "-o", "name").status == 0
 
 
 def test_what_the_api_refuses_keeps_its_reason(run: Run) -> None:
