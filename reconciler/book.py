@@ -5,12 +5,14 @@ they are count with their memory and are not listed one by one, so that a plan c
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from placement.inventory import Inventory, LoadedModel, ReplicaId, Server, ServerReplica
 from placement.placement import Assignment
+from reconciler.backing import backed
 from reconciler.plan import Capacity, Load, LoadReason, Unload, UnloadReason
 from reconciler.projection import Loaded, inventory
+from runtime.routes import Target
 from runtime.state import LiveModelReplica
 
 ModelName = tuple[str, str]
@@ -21,19 +23,22 @@ ModelName = tuple[str, str]
 class Book:
     """The server replicas there will be and what stands on them.
 
-    ``occupied`` is bytes in use at any time on the way, unloads not credited; ``freed`` are unloads of
-    earlier rounds, by replica: only those may be counted on.
+    ``used`` is bytes in use before the first round. ``timeline`` says what answers for each placed model
+    from which round on. ``overtaken`` names models that a later round placed on another server than an
+    earlier one, with that round: where they were to be in between is a way station.
     """
 
     servers: tuple[Server, ...]
     replicas: Mapping[ReplicaId, ServerReplica]
     loaded: Loaded
     unlisted: Mapping[ReplicaId, int]
-    occupied: dict[ReplicaId, int]
+    used: Mapping[ReplicaId, int]
     round: int = 0
     loads: dict[ModelName, dict[ReplicaId, Load]] = field(default_factory=dict)
     unloads: dict[tuple[ReplicaId, str, str], Unload] = field(default_factory=dict)
-    freed: dict[ReplicaId, tuple[Unload, ...]] = field(default_factory=dict)
+    timeline: dict[ModelName, list[tuple[int, Target | None]]] = field(default_factory=dict)
+    overtaken: dict[ModelName, int] = field(default_factory=dict)
+    freed: bool = False
 
     def inventory(self) -> Inventory:
         """The inventory as the moves so far leave it."""
@@ -45,62 +50,100 @@ class Book:
         return entry is not None and entry.state in ("Loaded", "Loading")
 
     def load(self, assignment: Assignment, replica: ReplicaId, memory: int, reason: LoadReason) -> None:
-        """Decide a load. It names what it counts on only where it would not fit without."""
-        occupied = self.occupied.get(replica, 0) + memory
-        self.occupied[replica] = occupied
-        fits = memory == 0 or occupied <= self.replicas[replica].limit
-        needs = () if fits else self.freed.get(replica, ())
+        """Decide a load."""
         model, version = assignment.model, assignment.version
-        load = Load(assignment.namespace, model, version, replica, memory, reason, self.round, needs)
+        load = Load(assignment.namespace, model, version, replica, memory, reason, self.round)
         self.loads.setdefault((assignment.namespace, model), {})[replica] = load
         on = self.loaded.setdefault(replica, {})
         on[model, version] = LoadedModel(model, version, memory, "Loading")
 
-    def cancel_loads(self, assignment: Assignment) -> None:
-        """Take back loads of an earlier round that ``assignment`` has overtaken."""
-        by_replica = self.loads.get((assignment.namespace, assignment.model), {})
-        for replica, load in list(by_replica.items()):
+    def answer(self, assignment: Assignment) -> None:
+        """From this round on a placed model answers from where ``assignment`` has it."""
+        stages = self.timeline.setdefault((assignment.namespace, assignment.model), [])
+        target = assigned_target(assignment) if assignment.indices else None
+        if not stages or stages[-1][1] != target:
+            stages.append((self.round, target))
+
+    def overtake(self, assignment: Assignment) -> None:
+        """Unload again what an earlier round loaded where ``assignment`` no longer has it."""
+        name = (assignment.namespace, assignment.model)
+        for replica, load in self.loads.get(name, {}).items():
             if replica.server == assignment.server and replica.index in assignment.indices:
                 continue
-            del by_replica[replica]
-            self.occupied[replica] -= load.memory
-            self.loaded[replica].pop((load.model, load.version), None)
+            if self._release(_back(load, self.round)):
+                self.overtaken[name] = self.round
 
     def unload(self, entry: LiveModelReplica, reason: UnloadReason) -> None:
         """Decide an unload, once."""
-        place = (entry.replica, entry.model, entry.version)
-        if place in self.unloads:
-            return
         memory = 0 if entry.state == "LoadFailed" else entry.memory
-        self.unloads[place] = Unload(
-            entry.namespace, entry.model, entry.version, entry.replica, memory, reason, self.round
+        self._release(
+            Unload(entry.namespace, entry.model, entry.version, entry.replica, memory, reason, self.round)
         )
-        self.loaded.get(entry.replica, {}).pop((entry.model, entry.version), None)
+
+    def _release(self, unload: Unload) -> bool:
+        place = (unload.replica, unload.model, unload.version)
+        if place in self.unloads:
+            return False
+        self.unloads[place] = unload
+        self.loaded.get(unload.replica, {}).pop((unload.model, unload.version), None)
+        self.freed = self.freed or unload.memory > 0
+        return True
 
     def close_round(self) -> bool:
-        """Make this round's unloads countable; True where there are new ones."""
-        freed: dict[ReplicaId, list[Unload]] = {}
-        for place in sorted(self.unloads):
-            unload = self.unloads[place]
-            if unload.memory:
-                freed.setdefault(unload.replica, []).append(unload)
-        before = self.freed
-        self.freed = {replica: tuple(unloads) for replica, unloads in freed.items()}
-        return self.freed != before
+        """What this round unloads may be counted on from now on; True where there is any."""
+        freed, self.freed = self.freed, False
+        return freed
 
-    def sorted_loads(self) -> tuple[Load, ...]:
-        """By (replica, model, version)."""
-        loads = [load for by_replica in self.loads.values() for load in by_replica.values()]
-        return tuple(sorted(loads, key=lambda load: (load.replica, load.model, load.version)))
+    def settle(self) -> tuple[Load, ...]:
+        """All loads with what they count on, by (replica, model, version), once the rounds are over.
+
+        A way station stays only where a load counts on what the model left for it.
+        """
+        while True:
+            loads = tuple(backed(self._every_load(), self.unloads.values(), self._room()))
+            counted = {unload for load in loads for unload in load.needs}
+            idle = [name for name in self.overtaken if not self._serves(name, counted)]
+            if not idle:
+                return tuple(sorted(loads, key=lambda load: (load.replica, load.model, load.version)))
+            for name in idle:
+                self._skip_stations(name)
+
+    def _every_load(self) -> list[Load]:
+        return [load for by_replica in self.loads.values() for load in by_replica.values()]
+
+    def _room(self) -> dict[ReplicaId, int]:
+        return {
+            load.replica: self.replicas[load.replica].limit - self.used.get(load.replica, 0)
+            for load in self._every_load()
+        }
+
+    def _serves(self, name: ModelName, counted: Iterable[Unload]) -> bool:
+        """True where the way station of a model lets it leave early what others count on."""
+        last = self.overtaken[name]
+        return any((u.namespace, u.model) == name and 0 < u.round < last for u in counted)
+
+    def _skip_stations(self, name: ModelName) -> None:
+        """Load only where the model is to be in the end; what it leaves, it leaves then."""
+        last = self.overtaken.pop(name)
+        loads = self.loads[name]
+        for place, unload in list(self.unloads.items()):
+            if (unload.namespace, unload.model) != name:
+                continue
+            if unload == _back(loads.get(unload.replica), unload.round):
+                del self.unloads[place], loads[unload.replica]
+            elif unload.round:
+                self.unloads[place] = replace(unload, round=last)
+        self.timeline[name] = [stage for stage in self.timeline[name] if stage[0] >= last]
 
     def sorted_unloads(self) -> tuple[Unload, ...]:
         """By (replica, model, version)."""
         return tuple(self.unloads[place] for place in sorted(self.unloads))
 
-    def capacity(self, before: Mapping[ReplicaId, int]) -> tuple[Capacity, ...]:
+    def capacity(self) -> tuple[Capacity, ...]:
         """Server replicas whose used memory changes, by replica."""
+        before = self.used
         after = dict(before)
-        for load in self.sorted_loads():
+        for load in self._every_load():
             after[load.replica] = after.get(load.replica, 0) + load.memory
         for unload in self.unloads.values():
             after[unload.replica] = after.get(unload.replica, 0) - unload.memory
@@ -109,6 +152,21 @@ class Book:
             for replica in sorted(after)
             if replica in self.replicas and after[replica] != before.get(replica, 0)
         )
+
+
+def assigned_target(assignment: Assignment) -> Target:
+    """What answers for a model that is placed."""
+    assert assignment.server is not None
+    namespace, server = assignment.namespace, assignment.server
+    replicas = tuple(ReplicaId(namespace, server, index) for index in assignment.indices)
+    return Target(assignment.model, assignment.version, replicas)
+
+
+def _back(load: Load | None, number: int) -> Unload | None:
+    """The unload that takes a load of the same plan back."""
+    if load is None:
+        return None
+    return Unload(load.namespace, load.model, load.version, load.replica, load.memory, "Moved", number)
 
 
 def used_memory(models: Iterable[LiveModelReplica]) -> dict[ReplicaId, int]:

@@ -19,6 +19,9 @@ from reconciler.targets import targets
 from runtime.routes import Target
 from runtime.state import LiveModelReplica, LiveState
 
+Timeline = Mapping[ModelName, Sequence[tuple[int, Target | None]]]
+"""What answers for each model from which round on; None where nothing does."""
+
 Entries = dict[ModelName, list[LiveModelReplica]]
 
 
@@ -27,14 +30,16 @@ class Moves:
     """The moves of a plan, sorted by (replica, model, version), and what they lead to.
 
     ``assignments`` pairs each demand with the engine's last word on it; ``targets`` says which
-    version on which replicas answers for each model once the plan is done; ``inventory`` is what is
-    then where, models that nobody asked about unlisted.
+    version on which replicas answers for each model once the plan is done, ``timeline`` from which
+    round on for those that are placed anew; ``inventory`` is what is then where, models that nobody
+    asked about unlisted.
     """
 
     loads: tuple[Load, ...]
     unloads: tuple[Unload, ...]
     assignments: tuple[tuple[Demand, Assignment], ...]
     targets: Mapping[ModelName, Target]
+    timeline: Timeline
     capacity: tuple[Capacity, ...]
     inventory: Inventory
 
@@ -63,13 +68,15 @@ def plan_moves(
     used = used_memory(live.models)
     book = _open_book(demands, settled, servers, replicas, by_model, used)
     decided = {**settled, **_place_in_rounds(moving, by_model, book)}
+    loads = book.settle()
     assigned = tuple((demand, decided[demand.namespace, demand.model]) for demand in demands)
     return Moves(
-        loads=book.sorted_loads(),
+        loads=loads,
         unloads=book.sorted_unloads(),
         assignments=assigned,
         targets=targets(decided.values(), book, by_model, live),
-        capacity=book.capacity(used),
+        timeline=book.timeline,
+        capacity=book.capacity(),
         inventory=book.inventory(),
     )
 
@@ -124,7 +131,7 @@ def _open_book(
     unlisted = dict(used)
     for replica, memory in used_memory(stirred).items():
         unlisted[replica] -= memory
-    book = Book(tuple(servers), replicas, listed(standing), unlisted, dict(used))
+    book = Book(tuple(servers), replicas, listed(standing), unlisted, used)
     for entry in stirred:
         if (entry.namespace, entry.model) not in wanted:
             book.unload(entry, "ModelDeleted")
@@ -189,7 +196,8 @@ def _unload_superseded(assignment: Assignment, by_model: Entries, book: Book) ->
     has: its loaded replicas go on serving."""
     if assignment.outcome == "ScheduleFailed":
         return
-    book.cancel_loads(assignment)
+    book.answer(assignment)
+    book.overtake(assignment)
     for entry in by_model.get((assignment.namespace, assignment.model), []):
         reason = _unload_reason(assignment, entry)
         if reason is not None:

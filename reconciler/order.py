@@ -5,11 +5,12 @@ server replicas; forget. Route before unload, the new version before the old one
 server replaced at a time. Steps without a path between them may run at once.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from placement.inventory import ReplicaId
 from reconciler.plan import Load, Plan, RouteChange, ServerMove, Unload
+from reconciler.transition import Member, members
 from runtime.operations import (
     ForgetResource,
     LoadModel,
@@ -21,10 +22,7 @@ from runtime.operations import (
     StopServerReplica,
     UnloadModel,
 )
-from runtime.routes import Route, Target
-
-Version = tuple[str, str, str]
-"""(namespace, model, version digest)."""
+from runtime.routes import Route
 
 
 @dataclass(frozen=True)
@@ -84,74 +82,57 @@ def _loads(plan: Plan) -> Iterator[Step]:
 
 
 def _routes(plan: Plan) -> Iterator[Step]:
-    loads = _loads_by_version(plan)
+    loads = {_loaded(load): _load_id(load) for load in plan.loads}
     for change in plan.routes:
-        for stage in _stages(plan, change):
-            route = _at_stage(change, stage, loads)
-            if route is None:
-                yield Step(stage.id, SetRoutes(delete=((change.namespace, change.name),)))
-                continue
-            after = (_load_id(load) for member in _members(route) for load in loads.get(member, ()))
-            yield Step(stage.id, SetRoutes(set=(route,)), tuple(after))
+        waits: tuple[str, ...] = ()
+        for stage in _stages(change):
+            # What the route leads to already need not be waited for.
+            new = sorted(stage.leads_to - stage.led_to)
+            after = (*waits, *(loads[member] for member in new if member in loads))
+            yield Step(stage.id, _set_route(change, stage.route), after)
+            waits = (stage.id,)
+
+
+def _set_route(change: RouteChange, route: Route | None) -> SetRoutes:
+    return SetRoutes(set=(route,)) if route else SetRoutes(delete=((change.namespace, change.name),))
 
 
 @dataclass(frozen=True)
 class _Stage:
-    """One state of a route on its way; ``round`` None is the last."""
+    """One state of a route on its way, and what the route led to before it."""
 
     id: str
-    round: int | None
+    route: Route | None
+    led_to: frozenset[Member]
+
+    @property
+    def leads_to(self) -> frozenset[Member]:
+        return frozenset(members(self.route))
 
 
-def _stages(plan: Plan, change: RouteChange) -> list[_Stage]:
-    """Mostly one. A route has to let go of a version early where a load of this plan waits for that
-    unload: the load may be of another member of the same route."""
-    counted_on = {unload for load in plan.loads for unload in load.needs}
-    before = set(_members(change.before))
-    rounds = sorted({u.round for u in counted_on if (u.namespace, u.model, u.version) in before})
+def _stages(change: RouteChange) -> Iterator[_Stage]:
     name = f"route {change.namespace}/{change.name}"
-    return [*(_Stage(f"{name} (round {n})", n) for n in rounds), _Stage(name, None)]
-
-
-def _at_stage(change: RouteChange, stage: _Stage, loads: Mapping[Version, list[Load]]) -> Route | None:
-    """The route with the members that are decided by then; later ones keep what they had."""
-    if stage.round is None or change.after is None:
-        return change.after
-    last = stage.round
-
-    def is_late(target: Target) -> bool:
-        version = (change.namespace, target.model, target.version)
-        return any(load.round > last for load in loads.get(version, ()))
-
-    kept = {w.target.model: w.target for w in (change.before.targets if change.before else ())}
-    members = []
-    for weighted in change.after.targets:
-        if not is_late(weighted.target):
-            members.append(weighted)
-        elif weighted.target.model in kept:
-            members.append(replace(weighted, target=kept[weighted.target.model]))
-    mirror = change.after.mirror
-    if mirror is not None and is_late(mirror.target):
-        mirror = None
-    return replace(change.after, targets=tuple(members), mirror=mirror) if members else None
+    led_to = frozenset(members(change.before))
+    for number, route in enumerate(change.via, 1):
+        yield _Stage(f"{name} (by way {number})", route, led_to)
+        led_to = frozenset(members(route))
+    yield _Stage(name, change.after, led_to)
 
 
 def _unloads(plan: Plan) -> Iterator[Step]:
-    """An unload waits for every route of this plan that used that version, wherever it leads now."""
-    routed: dict[Version, list[list[_Stage]]] = {}
+    """An unload waits for every route of this plan that leads there to let go, and for the load that it
+    takes back."""
+    releases: dict[Member, list[str]] = {}
     for change in plan.routes:
-        for member in _members(change.before):
-            routed.setdefault(member, []).append(_stages(plan, change))
+        for stage in _stages(change):
+            for member in stage.led_to - stage.leads_to:
+                releases.setdefault(member, []).append(stage.id)
+    loads = {_loaded(load): _load_id(load) for load in plan.loads}
     for unload in plan.unloads:
-        version = (unload.namespace, unload.model, unload.version)
-        after = (_first_without(unload, stages) for stages in routed.get(version, ()))
+        member = (unload.namespace, unload.model, unload.version, unload.replica)
+        after = (*releases.get(member, ()), *([loads[member]] if member in loads else []))
         operation = UnloadModel(unload.namespace, unload.model, unload.version, unload.replica)
-        yield Step(_unload_id(unload), operation, tuple(after))
-
-
-def _first_without(unload: Unload, stages: list[_Stage]) -> str:
-    """The first stage at which the route no longer leads to what is unloaded."""
-    return next(s.id for s in stages if s.round is None or s.round >= unload.round)
+        yield Step(_unload_id(unload), operation, after)
 
 
 def _server_downs(plan: Plan) -> Iterator[Step]:
@@ -177,21 +158,8 @@ def _forgets(plan: Plan) -> Iterator[Step]:
             yield Step(f"forget {change.key}", ForgetResource(change.key), tuple(after))
 
 
-def _loads_by_version(plan: Plan) -> Mapping[Version, list[Load]]:
-    loads: dict[Version, list[Load]] = {}
-    for load in plan.loads:
-        loads.setdefault((load.namespace, load.model, load.version), []).append(load)
-    return loads
-
-
-def _members(route: Route | None) -> list[Version]:
-    """Every version that a route uses, the mirror's too."""
-    if route is None:
-        return []
-    targets = [weighted.target for weighted in route.targets]
-    if route.mirror is not None:
-        targets.append(route.mirror.target)
-    return [(route.namespace, target.model, target.version) for target in targets]
+def _loaded(load: Load) -> Member:
+    return load.namespace, load.model, load.version, load.replica
 
 
 def _load_id(load: Load) -> str:

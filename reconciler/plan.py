@@ -67,7 +67,7 @@ class Unload:
 @dataclass(frozen=True)
 class Load:
     """Load one model version on one replica. ``needs`` are unloads of this plan whose memory it
-    counts on: they come first. ``round`` counts from 1."""
+    takes: they come first. ``round`` counts from 1."""
 
     namespace: str
     model: str
@@ -81,12 +81,16 @@ class Load:
 
 @dataclass(frozen=True)
 class RouteChange:
-    """One route before and after; None where there is none. Both sides share namespace and name."""
+    """One route before and after; None where there is none. Both sides share namespace and name.
+
+    ``via`` are states that it has to take on the way, in order, so that others can come in: mostly none.
+    """
 
     namespace: str
     name: str
     before: Route | None
     after: Route | None
+    via: tuple[Route | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -162,11 +166,15 @@ def effects_digest(plan: Plan) -> str:
             "serverMoves": encode(plan.server_moves),
             "loads": encode(plan.loads),
             "unloads": encode(plan.unloads),
-            "routes": [[change.namespace, change.name, encode(change.after)] for change in plan.routes],
+            "routes": [_route_effect(change) for change in plan.routes],
             "failures": [[str(f.key), f.reason] for f in plan.failures],
             "held": [[str(h.key), h.reason] for h in plan.held],
         }
     )
+
+
+def _route_effect(change: RouteChange) -> list[Any]:
+    return [change.namespace, change.name, encode(change.via), encode(change.after)]
 
 
 def _change_effect(change: Change) -> list[str]:

@@ -18,7 +18,8 @@ from reconciler.moves import Moves, plan_moves
 from reconciler.plan import PLANNER_VERSION, Failure, Load, Plan, RouteChange, effects_digest
 from reconciler.projection import ServerPlan, plan_servers
 from reconciler.routing import routes
-from runtime.routes import Route, Target
+from reconciler.transition import route_changes
+from runtime.routes import Target
 from runtime.state import LiveState
 from schemas.codec import digest, encode, joined
 from schemas.errors import InputError
@@ -50,7 +51,7 @@ def plan(desired: Desired, live: LiveState, policy: Policy, reason: str = "Sync"
         server_moves=servers.moves,
         loads=moves.loads,
         unloads=moves.unloads,
-        routes=_route_changes(routes(moves.targets, wanted.values(), live.routes), live),
+        routes=_route_changes(wanted, moves, live),
         failures=_failures(wanted, servers, moves),
         held=difference.held,
         capacity=moves.capacity,
@@ -112,15 +113,12 @@ def basis_digest(desired: Desired, live: LiveState, policy: Policy) -> str:
     )
 
 
-def _route_changes(wanted: tuple[Route, ...], live: LiveState) -> tuple[RouteChange, ...]:
-    before = {(route.namespace, route.name): route for route in live.routes}
-    changes = []
-    for after in wanted:
-        was = before.pop((after.namespace, after.name), None)
-        if was is not after and was != after:
-            changes.append(RouteChange(after.namespace, after.name, was, after))
-    changes.extend(RouteChange(*name, was, None) for name, was in before.items())
-    return tuple(sorted(changes, key=lambda change: (change.namespace, change.name)))
+def _route_changes(
+    wanted: Mapping[ResourceKey, Resource], moves: Moves, live: LiveState
+) -> tuple[RouteChange, ...]:
+    experiments = [resource for resource in wanted.values() if isinstance(resource.spec, ExperimentSpec)]
+    after = routes(moves.targets, experiments, live.routes)
+    return route_changes(live.routes, after, moves, experiments)
 
 
 def _failures(

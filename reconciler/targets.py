@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from placement.inventory import ReplicaId
 from placement.placement import Assignment
-from reconciler.book import Book, ModelName
+from reconciler.book import Book, ModelName, assigned_target
 from runtime.routes import Target
 from runtime.state import LiveModelReplica, LiveState
 
@@ -28,20 +28,13 @@ def targets(
         if assignment.outcome == "ScheduleFailed":
             failed[name] = assignment
         elif assignment.indices:
-            found[name] = _assigned(assignment)
+            found[name] = assigned_target(assignment)
     routed = _routed(live) if failed else {}
     for name, assignment in failed.items():
         target = _kept(assignment, _standing(by_model.get(name, ()), book), routed.get(name))
         if target is not None:
             found[name] = target
     return found
-
-
-def _assigned(assignment: Assignment) -> Target:
-    assert assignment.server is not None
-    namespace, server = assignment.namespace, assignment.server
-    replicas = tuple(ReplicaId(namespace, server, index) for index in assignment.indices)
-    return Target(assignment.model, assignment.version, replicas)
 
 
 def _routed(live: LiveState) -> dict[ModelName, str]:
