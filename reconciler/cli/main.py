@@ -27,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that ``arguments`` (else the process's own) say and give its exit status."""
     try:
         status = app(args=arguments, standalone_mode=False)
+        sys.stdout.flush()  # so that a closed pipe is noticed here
+    except SystemExit:  # the parser's own way with a closed pipe
+        return FAILED
     except (Exception, KeyboardInterrupt) as error:
         if os.environ.get("MOORAGE_TRACEBACK"):
             raise

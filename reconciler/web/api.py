@@ -83,20 +83,20 @@ class _Api:
         return _answer({"ready": ready}, 200 if ready else 503)
 
     async def applications(self, _: Request) -> Response:
-        return _answer({"items": encode(self._controller.applications())})
+        return await _encoded({"items": self._controller.applications()})
 
     async def application(self, request: Request) -> Response:
-        return _answer(encode(self._controller.application(_name(request))))
+        return await _encoded(self._controller.application(_name(request)))
 
     async def plan(self, request: Request) -> Response:
-        return _answer(encode(await self._controller.plan(_name(request))))
+        return await _encoded(await self._controller.plan(_name(request)))
 
     async def diff(self, request: Request) -> Response:
         plan = await self._controller.plan(_name(request))
-        return _answer({"changes": encode(plan.changes), "held": encode(plan.held)})
+        return await _encoded({"changes": plan.changes, "held": plan.held})
 
     async def explain(self, request: Request) -> Response:
-        return _answer(encode(await self._controller.explain(_name(request), _model(request))))
+        return await _encoded(await self._controller.explain(_name(request), _model(request)))
 
     async def refresh(self, request: Request) -> Response:
         self._controller.hint(_name(request))
@@ -107,11 +107,12 @@ class _Api:
         if kind is not None and kind not in KINDS:
             raise InputError("KindNotFound", f"unknown kind {kind[:64]!r}", f"known: {', '.join(KINDS)}")
         live = await self._controller.live()
-        found = objects(live, self._controller.applications(), self._controller.created(), kind, namespace)
+        statuses, created = self._controller.applications(), self._controller.created()
+        found = await asyncio.to_thread(objects, live, statuses, created, kind, namespace)
         return _answer({"apiVersion": "v1", "kind": "List", "items": found})
 
     async def inventory(self, _: Request) -> Response:
-        return _answer(encode(live_inventory(await self._controller.live())))
+        return await _encoded(live_inventory(await self._controller.live()))
 
     async def gateway(self, _: Request) -> Response:
         return _answer({"listeners": dict(self._questions.gateway)})
@@ -125,6 +126,11 @@ class _Api:
 
 def _answer(value: Any, status: int = 200) -> JSONResponse:
     return JSONResponse(value, status, headers={"Cache-Control": "no-store"})
+
+
+async def _encoded(value: Any) -> JSONResponse:
+    """A value of the core as an answer; made beside the event loop, for some are megabytes."""
+    return await asyncio.to_thread(lambda: _answer(encode(value)))
 
 
 def _name(request: Request) -> str:

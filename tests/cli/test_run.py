@@ -205,3 +205,22 @@ def test_a_busy_gateway_port_is_refused(folder: Path) -> None:
             asyncio.run(end_serving(folder / "state"))
     assert status == 2
     assert re.search(rf"^moorage: PortInUse: .*{settings['gateway']['port']}", err, re.MULTILINE)
+
+
+def test_a_closed_pipe_is_no_traceback(folder: Path) -> None:
+    """`moorage … | head` ends quietly."""
+    read, write = os.pipe()
+    os.close(read)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [*MOORAGE, "plan", "-o", "json"],
+        cwd=folder,
+        env=environment,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(write)
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+    assert b"BrokenPipe" not in done.stderr
