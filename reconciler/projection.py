@@ -11,6 +11,7 @@ from placement.inventory import Inventory, LoadedModel, ReplicaId, Server, Serve
 from reconciler.plan import Failure, ServerMove
 from runtime.capabilities import offered
 from runtime.state import EnvironmentFacts, LiveModelReplica, LiveServerReplica, LiveState
+from schemas.errors import InputError
 from schemas.resource import Resource, ResourceKey, key
 from schemas.scaling import effective_scaling
 from schemas.specs import ServerConfigSpec, ServerSpec
@@ -20,6 +21,9 @@ Loaded = dict[ReplicaId, dict[tuple[str, str], LoadedModel]]
 """(model, version) → entry, by server replica."""
 
 NOTHING: Mapping[ReplicaId, int] = {}
+
+MAX_SERVER_REPLICAS = 1_000
+"""Replicas of one Server at most: a manifest must not make the planner count for hours."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,9 @@ def plan_servers(
         if not isinstance(resource.spec, ServerSpec):
             continue
         have = running.pop((resource.key.namespace, resource.key.name), {})
-        template = _template(resource, wanted, defaults)
-        failure = _refusal(resource, template, live.environments)
+        template, failure = _template(resource, wanted, defaults, live.environments)
         if failure is not None:
             failures.append(failure)
-            template = None
         server, server_moves = _plan_server(resource, template, have, live.environments)
         servers.append(server)
         moves.extend(server_moves)
@@ -63,33 +65,44 @@ def plan_servers(
 
 
 def _template(
-    resource: Resource, wanted: Mapping[ResourceKey, Resource], defaults: Mapping[str, ServerConfigSpec]
-) -> ServerTemplate | None:
+    resource: Resource,
+    wanted: Mapping[ResourceKey, Resource],
+    defaults: Mapping[str, ServerConfigSpec],
+    environments: Mapping[str, EnvironmentFacts],
+) -> tuple[ServerTemplate | None, Failure | None]:
+    """What the replicas of a server are started from, or why there is nothing to start them from."""
     assert isinstance(resource.spec, ServerSpec)
-    name = resource.spec.server_config
-    declared = wanted.get(key("ServerConfig", resource.key.namespace, name))
+    try:
+        template = server_template(resource.spec, _server_config(resource, wanted, defaults))
+        _check_runnable(resource.spec, environments)
+    except InputError as error:
+        return None, Failure(resource.key, error.reason, error.message, _replicas(resource.spec))
+    return template, None
+
+
+def _server_config(
+    resource: Resource, wanted: Mapping[ResourceKey, Resource], defaults: Mapping[str, ServerConfigSpec]
+) -> ServerConfigSpec:
+    assert isinstance(resource.spec, ServerSpec)
+    namespace, name = resource.key.namespace, resource.spec.server_config
+    declared = wanted.get(key("ServerConfig", namespace, name))
     config = declared.spec if declared is not None else defaults.get(name)
     if not isinstance(config, ServerConfigSpec):
-        return None
-    return server_template(resource.spec, config)
+        message = f"no ServerConfig {name!r} in namespace {namespace} or among the defaults"
+        raise InputError("ServerConfigNotFound", message)
+    return config
 
 
-def _refusal(
-    resource: Resource, template: ServerTemplate | None, environments: Mapping[str, EnvironmentFacts]
-) -> Failure | None:
-    assert isinstance(resource.spec, ServerSpec)
-    replicas = _replicas(resource.spec)
-    name = resource.spec.server_config
-    if template is None:
-        message = f"no ServerConfig {name!r} in namespace {resource.key.namespace} or among the defaults"
-        return Failure(resource.key, "ServerConfigNotFound", message, replicas)
-    facts = environments.get(name)
+def _check_runnable(spec: ServerSpec, environments: Mapping[str, EnvironmentFacts]) -> None:
+    if _replicas(spec) > MAX_SERVER_REPLICAS:
+        message = f"{_replicas(spec)} replicas; one server may have {MAX_SERVER_REPLICAS}"
+        raise InputError("TooManyReplicas", message)
+    facts = environments.get(spec.server_config)
     if facts is None:
-        message = f"this machine has no program for servers of ServerConfig {name!r}"
-        return Failure(resource.key, "NoServerBinary", message, replicas)
+        message = f"this machine has no program for servers of ServerConfig {spec.server_config!r}"
+        raise InputError("NoServerBinary", message)
     if not facts.runnable:
-        return Failure(resource.key, facts.reason, facts.message, replicas)
-    return None
+        raise InputError(facts.reason, facts.message)
 
 
 def _replicas(spec: ServerSpec) -> int:
@@ -108,9 +121,9 @@ def _plan_server(
     count = _replicas(resource.spec)
     moves: list[ServerMove] = []
     replicas: list[ServerReplica] = []
-    for index in range(count):
+    for index in range(count) if template is not None else sorted(i for i in have if i < count):
         entry = have.get(index)
-        if entry is not None and (template is None or entry.template == template):
+        if entry is not None and template in (None, entry.template):
             replicas.append(_as_it_runs(entry))
         elif template is not None:
             replica = ReplicaId(namespace, name, index)

@@ -443,3 +443,36 @@ def test_explanation_names_every_server_and_its_numbers():
     reasons = {(v.server, v.index): v.reason for v in explanation.verdicts}
     assert reasons["mlserver", 0] == "InsufficientMemory"
     assert reasons["tiny", 0] == "InsufficientMemory"
+
+
+def test_server_that_cannot_be_read_fails_by_itself():
+    """A ServerConfig and a Server that only clash once merged degrade that Server; the rest is planned."""
+
+    async def story():
+        world = SimulatedRuntime()
+        containers = [{"name": "mlserver", "resources": {"requests": {"memory": "much"}}}]
+        broken = resource("Server", "broken", serverConfig="mlserver", podSpec={"containers": containers})
+        await settle(desired(server(), broken, model("iris")), world)
+        wanted = desired(server(), broken, model("iris"))
+        return plan(wanted, await world.observe(), POLICY), await world.observe()
+
+    todo, live = run(story())
+    assert [(str(f.key), f.reason) for f in todo.failures] == [
+        ("Server default/broken", "InvalidServerTemplate")
+    ]
+    assert live_models(live) == ["iris_1 mlserver/0 Loaded"]
+
+
+def test_number_of_server_replicas_is_bounded():
+    """A Server with two thousand million replicas fails by name; what runs of it stays."""
+
+    async def story():
+        world = SimulatedRuntime()
+        await settle(desired(server(), model("iris")), world)
+        wanted = desired(server(replicas=2_000_000_000), model("iris"))
+        await settle(wanted, world)
+        return plan(wanted, await world.observe(), POLICY), await world.observe()
+
+    todo, live = run(story())
+    assert [(str(f.key), f.reason) for f in todo.failures] == [("Server default/mlserver", "TooManyReplicas")]
+    assert live_models(live) == ["iris_1 mlserver/0 Loaded"]
