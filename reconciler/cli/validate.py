@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from schemas.problem import Problem
     from schemas.resource import Resource
 
-MAX_FILE = 4 << 20
-"""Bytes of one file that are read; a larger one is refused by its size."""
-
 
 class Format(StrEnum):
     """How problems are written."""
@@ -71,13 +68,14 @@ def validate(
 
 
 def _read_paths(paths: Iterable[Path], namespace: str) -> Iterator["FileReading"]:
+    from schemas.bounds import MAX_FILE_BYTES
     from schemas.errors import InputError
     from schemas.load import read_file
 
     for file in _files(paths):
         try:
             with file.open("rb") as opened:
-                data = opened.read(MAX_FILE + 1)
+                data = opened.read(MAX_FILE_BYTES + 1)  # one more, so that it is refused by its size
         except OSError as error:
             raise InputError("FileNotReadable", f"{file}: {error.strerror}") from error
         yield read_file(str(file), data, namespace)
