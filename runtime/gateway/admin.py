@@ -22,9 +22,9 @@ _FILTER: Final = (
 )
 _TIMEOUT_SECONDS: Final = 10.0  # its main thread is busy for half a second over 10,000 routes
 _FIRST_PAUSE: Final = 0.002  # seconds; a small table is taken over in about that time
-_LONGEST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 0.05
 _LOG_TAIL_BYTES: Final = 8192
-_LOG_TRIES: Final = 10  # Envoy flushes its log ten times a second
+_LOG_TRIES: Final = 20  # Envoy flushes its log ten times a second
 _REASON_CHARACTERS: Final = 600
 _REASON: Final = re.compile(
     # directly after the words, or after the text of the refused table; up to the next line of the log
@@ -136,7 +136,10 @@ def _no_answer() -> TransientError:
 
 def _reason(log: Path, since: int) -> str:
     # Envoy logs the whole refused table before the reason, so the end of the log is what is wanted.
-    with log.open("rb") as file:
-        file.seek(max(since, file.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
-        found = list(_REASON.finditer(file.read()))
+    try:
+        with log.open("rb") as file:
+            file.seek(max(since, file.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
+            found = list(_REASON.finditer(file.read()))
+    except OSError:
+        return ""
     return found[-1][1].strip().decode(errors="replace")[:_REASON_CHARACTERS] if found else ""

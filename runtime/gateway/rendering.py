@@ -56,9 +56,9 @@ class Renderer:
         _require(table.listeners.keys() >= {namespace for namespace, _ in kept}, "a route has no listener")
         self._kept = kept
         namespaces = sorted(table.listeners)
-        entries: dict[str, dict[str, Entries]] = {namespace: {} for namespace in namespaces}
-        for (namespace, name), (_, both) in sorted(kept.items(), key=itemgetter(0)):
-            entries[namespace][name] = both
+        entries: dict[str, list[Entries]] = {namespace: [] for namespace in namespaces}
+        for (namespace, _), (_, both) in sorted(kept.items(), key=itemgetter(0)):
+            entries[namespace].append(both)
         return Rendered(
             clusters={name: to_bytes(cluster) for name, cluster in clusters(table).items()},
             routes={namespace: _configuration(namespace, entries[namespace]) for namespace in namespaces},
@@ -70,7 +70,7 @@ class Renderer:
         if known is not None and known[0] == route:
             return known[1]
         _require_names(route)
-        return {protocol: encode("OnMatch", entry(route, protocol)) for protocol in PROTOCOLS}
+        return {protocol: encode("MatchMap", entry(route, protocol)) for protocol in PROTOCOLS}
 
     def _listener(self, table: GatewayTable, namespace: str) -> dict[str, Any]:
         port, routes = table.listeners[namespace], self._routes_path(namespace)
@@ -82,11 +82,10 @@ def to_bytes(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _configuration(namespace: str, entries: dict[str, Entries]) -> bytes:
-    by_protocol: dict[Protocol, dict[str, bytes]] = {
-        protocol: {name: each[protocol] for name, each in entries.items()} for protocol in PROTOCOLS
-    }
-    message = encode("RouteConfiguration", route_configuration(namespace, by_protocol))
+def _configuration(namespace: str, entries: list[Entries]) -> bytes:
+    # Encoded messages that are joined are one message with the fields of all: here, one map.
+    maps = {protocol: b"".join(each[protocol] for each in entries) for protocol in PROTOCOLS}
+    message = encode("RouteConfiguration", route_configuration(namespace, maps))
     return binary_resource(_ROUTE_CONFIGURATION, message)
 
 

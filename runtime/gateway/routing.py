@@ -50,14 +50,15 @@ _RETRIES: Final = {
 
 
 def entry(route: GatewayRoute, protocol: Protocol) -> dict[str, Any]:
-    """What a request for ``route`` by ``protocol`` meets: an entry of the route configuration."""
-    return {"action": _action(route, protocol)}
+    """What a request for ``route`` by ``protocol`` meets: a map of this one name."""
+    return {"map": {route.name: {"action": _action(route, protocol)}}}
 
 
-def route_configuration(namespace: str, entries: Mapping[Protocol, Mapping[str, Any]]) -> dict[str, Any]:
-    """The route configuration of the listener of ``namespace``: ``entries`` by protocol and route name.
+def route_configuration(namespace: str, maps: Mapping[Protocol, Any]) -> dict[str, Any]:
+    """The route configuration of the listener of ``namespace``.
 
-    An entry is what :func:`entry` gives, or anything that stands for it.
+    ``maps`` join what :func:`entry` gives, by protocol; encoded already or not, empty where there is
+    nothing to route.
     """
     return {
         "name": namespace,
@@ -69,19 +70,19 @@ def route_configuration(namespace: str, entries: Mapping[Protocol, Mapping[str, 
                 "request_body_buffer_limit": BUFFER_BYTES,
                 # Kept from the servers: its length is the caller's, and some refuse long headers.
                 "request_headers_to_remove": [ROUTE_HEADER],
-                "matcher": _matcher(entries),
+                "matcher": _matcher(maps),
             }
         ],
     }
 
 
-def _matcher(entries: Mapping[Protocol, Mapping[str, Any]]) -> dict[str, Any]:
+def _matcher(maps: Mapping[Protocol, Any]) -> dict[str, Any]:
     answers = [
         _on_path({"exact": path}, {"action": _direct(200, body)}) for path, body in _SERVER_ANSWERS.items()
     ]
     grpc_path = {"safe_regex": {"google_re2": {}, "regex": _GRPC_PATHS}}
-    grpc = _on_path(grpc_path, _lookup(entries["grpc"]))
-    rest = _on_path({"prefix": _REST_PREFIX}, _lookup(entries["http"]))
+    grpc = _on_path(grpc_path, _lookup(maps["grpc"]))
+    rest = _on_path({"prefix": _REST_PREFIX}, _lookup(maps["http"]))
     return {"matcher_list": {"matchers": [rest, grpc, *answers]}, "on_no_match": {"action": _NOT_FOUND}}
 
 
@@ -90,10 +91,10 @@ def _on_path(value: dict[str, Any], then: dict[str, Any]) -> dict[str, Any]:
     return {"predicate": {"single_predicate": single}, "on_match": then}
 
 
-def _lookup(entries: Mapping[str, Any]) -> dict[str, Any]:
-    if not entries:
+def _lookup(names: Any) -> dict[str, Any]:
+    if not names:
         return {"action": _NOT_FOUND}  # Envoy refuses an empty map
-    tree = {"input": _header_input(MODEL_HEADER), "exact_match_map": {"map": dict(entries)}}
+    tree = {"input": _header_input(MODEL_HEADER), "exact_match_map": names}
     return {"matcher": {"matcher_tree": tree, "on_no_match": {"action": _NOT_FOUND}}}
 
 

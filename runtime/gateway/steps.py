@@ -83,9 +83,7 @@ class Steps:
     async def _accepted(self, file: ConfigFile, refused_before: int) -> bool:
         """Wait until Envoy goes by ``file`` (or is gone), False where it refused it."""
         async for sight in self._admin.sights(_STEP_SECONDS):
-            if sight is None or (
-                sight.version(file.subject) == str(file.written.version) and not sight.warming
-            ):
+            if sight is None or (_goes_by(sight, file) and not sight.warming):
                 return True
             if sight.refused(file.subject) > refused_before:
                 return False

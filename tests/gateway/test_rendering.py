@@ -1,6 +1,7 @@
 """Tables as Envoy is to read them."""
 
 import json
+from collections import ChainMap
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,13 +34,14 @@ def renderer():
     return Renderer("127.0.0.1", lambda namespace: Path("/gateway/routes") / f"{namespace}.pb")
 
 
-def entries(*routes):
-    return {protocol: {route.name: entry(route, protocol) for route in routes} for protocol in PROTOCOLS}
+def maps(*routes):
+    joined = {protocol: [entry(route, protocol)["map"] for route in routes] for protocol in PROTOCOLS}
+    return {protocol: {"map": dict(ChainMap(*found))} for protocol, found in joined.items()}
 
 
 PARTS = {
     "clusters": lambda: clusters(TABLE),
-    "routes": lambda: route_configuration("default", entries(PLAIN, EXPERIMENT)),
+    "routes": lambda: route_configuration("default", maps(PLAIN, EXPERIMENT)),
     "listener": lambda: listener("default", "127.0.0.1", 9000, Path("/gateway/routes/default.pb")),
     "bootstrap": lambda: bootstrap(Path("/g/admin.sock"), Path("/g/c.json"), Path("/g/l.json")),
 }
