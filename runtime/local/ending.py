@@ -20,7 +20,7 @@ async def stop_all(folder: Path, limits: LocalLimits | None = None) -> int:
     try:
         record = Record(folder)
         try:
-            strays = await find_strays(record, keep=frozenset())
+            strays = await find_strays(record)
             await end_strays(record, strays, limits or LocalLimits())
             return len(strays)
         finally:
@@ -29,7 +29,7 @@ async def stop_all(folder: Path, limits: LocalLimits | None = None) -> int:
         lock.release()
 
 
-async def find_strays(record: Record, keep: frozenset[str]) -> frozenset[str]:
+async def find_strays(record: Record, keep: frozenset[str] = frozenset()) -> frozenset[str]:
     """Spawn tokens of this record's folder that are not in ``keep``: on record, or found running."""
     running = await asyncio.to_thread(carriers, record.state)
     return frozenset({*running.values(), *record.processes.rows} - keep)

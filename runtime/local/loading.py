@@ -31,10 +31,14 @@ class Loader:
             raise type(error)(error.reason, message, error.hint) from error
 
     async def remove(self, incarnation: Incarnation, model: str, number: int) -> None:
-        """Take the files of an unloaded model away."""
+        """Take the files of an unloaded model away; TransientError ``RemoveFailed``."""
         folder = incarnation.folder
         self._laid = {entry for entry in self._laid if entry[:2] != (folder, f"{model}_{number}")}
-        await asyncio.to_thread(self._program(incarnation).remove, folder, model, number)
+        try:
+            await asyncio.to_thread(self._program(incarnation).remove, folder, model, number)
+        except OSError as error:
+            message = f"the files of {model}_{number} could not be removed: {error.strerror}"
+            raise TransientError("RemoveFailed", message) from error
 
     async def discard(self, incarnation: Incarnation, name: str) -> None:
         """Unload what nobody wants, if it is there; a server that cannot is none the worse for it."""

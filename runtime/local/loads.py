@@ -17,6 +17,7 @@ import structlog
 
 from placement.inventory import ReplicaId
 from runtime.local.artifacts import Artifacts
+from runtime.local.failures import RECOVERABLE
 from runtime.local.limits import LocalLimits
 from runtime.local.loading import Loader
 from runtime.local.rows import ModelAt, ModelRow
@@ -182,9 +183,11 @@ class Loads:
             "model could not be loaded", model=at.model, replica=str(at.replica), detail=message
         )
         supervised = self._replicas.get(at.replica)
-        if supervised is not None and supervised.current is not None:
-            await self._loader.discard(supervised.current, self._versions.wire(at))
-            await self._loader.remove(supervised.current, at.model, self._versions.number(at))
+        incarnation = supervised.current if supervised else None
+        if incarnation is not None:
+            await self._loader.discard(incarnation, self._versions.wire(at))
+            with contextlib.suppress(*RECOVERABLE):  # what stays is laid over by the next load
+                await self._loader.remove(incarnation, at.model, self._versions.number(at))
         self._artifacts.let_go(at.version_key)
         self._outcome.failed(ModelRow(at, "LoadFailed", reason, message, seen.artifact, seen.crash))
         return Result("failed", reason, message)

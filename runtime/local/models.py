@@ -95,13 +95,13 @@ class Models:
         await self._loads.end(at)
 
     def restrict(self, at: ModelAt) -> bool:
-        """No more requests for ``at``: it is on its way out. False where it served nobody."""
+        """No more requests for ``at``: it is on its way out. False where it cannot have had any."""
         row = self._record.models.get(at)
-        if row is not None and row.state != "LoadFailed":
-            self._record.models.put(replace(row, state="Unloading"))
-        served = at in self.serving
+        if row is None or row.state in ("Loading", "LoadFailed"):
+            return False
+        self._record.models.put(replace(row, state="Unloading"))
         self.serving.discard(at)
-        return served
+        return True
 
     async def take_out(self, at: ModelAt) -> None:
         """Unload ``at`` where a server runs, remove its files and forget it."""
@@ -150,11 +150,9 @@ class Models:
             name = self._versions.wire(row.at)
             here = name in names
             names.discard(name)
-            if row.state == "Unloading":
-                await self.take_out(row.at)
-            elif row.state == "Loaded" and here:
+            if row.state == "Loaded" and here:
                 self.serving.add(row.at)
-            elif row.state != "LoadFailed":
+            elif row.state in ("Loaded", "Loading"):
                 self._record.models.put(replace(row, state="Loading"))
                 self._loads.begin(row.at)
         for name in sorted(names):

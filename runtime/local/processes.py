@@ -97,9 +97,9 @@ def spawn(
 
     TransientError ``SpawnFailed`` where the kernel refuses it.
     """
-    set_aside(log)
     environment = {**env, STATE_VARIABLE: state, TOKEN_VARIABLE: token}
     try:
+        set_aside(log)
         with log.open("ab") as output:
             child = subprocess.Popen(
                 list(argv),

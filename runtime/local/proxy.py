@@ -59,6 +59,7 @@ class Proxy:
         self._backoff = Backoff(first, limits.restart_backoff_max, limits.stable)
         self._table: GatewayTable | None = None
         self._version = 0
+        self._unreachable: set[str] = set()
         self._publishing = asyncio.Lock()
         self._touched = asyncio.Event()
 
@@ -117,11 +118,18 @@ class Proxy:
     async def _publish(self) -> int:
         async with self._publishing:
             routes = self._record.routes.in_order()
+            self._tell_unreachable({route.namespace for route in routes} - self._listeners.keys())
             table = gateway_table(self._listeners, routes, self._serving, self._wire)
             if table != self._table:
                 self._version = await self._gateway.publish(table)
                 self._table = table
             return self._version
+
+    def _tell_unreachable(self, namespaces: set[str]) -> None:
+        """Once per namespace."""
+        for namespace in sorted(namespaces - self._unreachable):
+            self._log.warning("the gateway has no listener for a namespace with routes", namespace=namespace)
+        self._unreachable = namespaces
 
     async def _republish(self) -> None:
         while True:

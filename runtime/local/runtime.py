@@ -118,6 +118,7 @@ class LocalRuntime:
         if mode == "stop":
             await self._proxy.end()
             await self._replicas.end()
+            await end_strays(self._record, await find_strays(self._record), self._limits)
         else:
             self._proxy.leave()
             self._replicas.leave()
@@ -202,6 +203,7 @@ class LocalRuntime:
                 self._replicas.forget(row.id)
             elif row.id not in adopted:
                 self._replicas.bring_up(row)
+        self._watch(asyncio.create_task(self._finish_unloads(sorted(adopted))))
         self._watch(asyncio.create_task(self._models.recheck()))
         self._watch(asyncio.create_task(self._bound_logs()))
 
@@ -245,12 +247,20 @@ class LocalRuntime:
     async def _unload(self, at: ModelAt) -> None:
         """The route should be gone already; where it is not, the gateway leaves the replica out first."""
         await self._models.stop_loading(at)
-        if at not in self._record.models.rows:
-            return
         if self._models.restrict(at):
             await self._proxy.settle()
             await asyncio.sleep(self._limits.unload_grace)
         await self._models.take_out(at)
+
+    async def _finish_unloads(self, adopted: Iterable[ReplicaId]) -> None:
+        """What the last controller had begun to unload; what cannot be finished is left to the next plan."""
+        for replica in adopted:
+            for row in self._record.models_on(replica):
+                if row.state == "Unloading":
+                    try:
+                        await self._unload(row.at)
+                    except RECOVERABLE as error:
+                        self._log.warning("model not unloaded", reason=error.reason, detail=error.message)
 
     async def _set_routes(self, operation: SetRoutes) -> None:
         with self._record.together():
@@ -295,7 +305,10 @@ class LocalRuntime:
         while True:
             await asyncio.sleep(_LOG_PAUSE)
             for facts in self.processes():
-                await asyncio.to_thread(bound, facts.log, self._limits.log_bytes)
+                try:
+                    await asyncio.to_thread(bound, facts.log, self._limits.log_bytes)
+                except OSError as error:
+                    self._log.warning("log not set aside", file=str(facts.log), detail=error.strerror)
 
     async def _cancel_tasks(self) -> None:
         tasks = set(self._tasks)

@@ -130,6 +130,12 @@ class Launcher:
         """Remove the folder of an incarnation that has ended."""
         shutil.rmtree(incarnation.folder, ignore_errors=True)
 
+    def clear_others(self, incarnation: Incarnation) -> None:
+        """Remove the folders of earlier incarnations of the same replica."""
+        for folder in incarnation.folder.parent.iterdir():
+            if folder.is_dir() and folder != incarnation.folder:
+                shutil.rmtree(folder, ignore_errors=True)
+
     def clear_all(self, replica: ReplicaId) -> None:
         """Remove everything that is on disk for a replica that is gone."""
         shutil.rmtree(replica_folder(self._state, replica), ignore_errors=True)

@@ -140,7 +140,10 @@ class SupervisedReplica:
                     self._note(error)
                     self._events.changed()
                 raise
+            ended = self.current is not old
             self._switch(old, new)
+            if ended:  # its models were taken for interrupted, and nobody else loads them again
+                self._events.came_up(self.row.id)
             return old
 
     async def halt(self) -> None:
@@ -192,10 +195,17 @@ class SupervisedReplica:
             except RECOVERABLE as error:
                 self._failed(error, final=self._failures + 1 >= self._limits.start_tries)
             else:
-                self._settle_in(incarnation)
-                self._events.came_up(self.row.id)
+                await self._take_in(incarnation)
                 return
         await self._pause()
+
+    async def _take_in(self, incarnation: Incarnation) -> None:
+        if incarnation.template != self.row.template:  # another one was asked for meanwhile
+            await self._launcher.end(incarnation)
+            return
+        self._settle_in(incarnation)
+        self._events.came_up(self.row.id)
+        await asyncio.to_thread(self._launcher.clear_others, incarnation)
 
     async def _pause(self) -> None:
         self._nudge.clear()
@@ -252,8 +262,9 @@ class SupervisedReplica:
 
     def _failed(self, error: MoorageError, *, final: bool) -> None:
         self._failures += 1
+        if self._reason != error.reason:
+            self._log.warning("server did not start", reason=error.reason, detail=error.message)
         self._note(error)
-        self._log.warning("server did not start", reason=error.reason, detail=error.message)
         if self.state == "Pending" and final:
             self._lose()
         self._move(self.state)

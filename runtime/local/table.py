@@ -16,8 +16,11 @@ WireName = Callable[[str, Target], str]
 def gateway_table(
     listeners: Mapping[str, int], routes: Iterable[Route], serving: Serving, wire: WireName
 ) -> GatewayTable:
-    """The whole table; ``routes`` come sorted by (namespace, name) and stay so."""
-    built = (_gateway_route(route, serving, wire) for route in routes)
+    """The whole table; ``routes`` come sorted by (namespace, name) and stay so.
+
+    A route of a namespace without a listener has nowhere to be: it is left out.
+    """
+    built = (_gateway_route(route, serving, wire) for route in routes if route.namespace in listeners)
     return GatewayTable(listeners, tuple(route for route in built if route is not None))
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -113,6 +114,21 @@ async def test_a_model_that_nobody_recorded_is_unloaded_at_adoption(local):
     await local.runtime.start()
     assert await local.server(FIRST).loaded() == ()
     await done(local.runtime, unload(wanted))
+
+
+async def test_an_unload_that_was_begun_is_finished(local):
+    """Between the intent and the effect: the route is withdrawn, then the model goes."""
+    wanted = await serve_iris(local)
+    await local.runtime.stop("leave")
+    record = Record(local.folder)
+    for row in record.models.in_order():
+        record.models.put(replace(row, state="Unloading"))
+    record.close()
+    local.runtime = local.make()
+    await local.runtime.start()
+    assert local.route(wanted.model) is None
+    await eventually(local.runtime, lambda state: state.models == ())
+    assert await local.server(FIRST).loaded() == ()
 
 
 async def test_a_process_that_the_record_does_not_know_is_ended(local):
@@ -249,11 +265,12 @@ async def test_a_killed_controller_leaves_everything_serving(tmp_path):
         assert (await world.server(FIRST).infer("iris_2"))["payload"] == "payload of b"
 
 
+@pytest.mark.parametrize("first", [1, 2])
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_crash_at_any_write_converges(tmp_path, when):
-    """Killed before, or after, every single write in turn, the next controller ends where an unharmed one
-    does, and nothing runs that is not wanted."""
-    writes = count(1)
+async def test_a_crash_at_any_write_converges(tmp_path, when, first):
+    """Killed before, or after, every single write in turn (odd and even ones apart), the next controller
+    ends where an unharmed one does, and nothing runs that is not wanted."""
+    writes = count(first, 2)
 
     async def crash_in_turn() -> None:
         write = next(writes)

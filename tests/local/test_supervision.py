@@ -278,3 +278,41 @@ async def test_a_gateway_that_cannot_be_started_again_is_tried_until_it_can(loca
     await local.eventually(lambda: local.gateway.refused > 1)
     local.gateway.refusal = None
     await local.eventually(lambda: any(facts.name == "gateway" for facts in local.runtime.processes()))
+
+
+async def test_a_crash_during_a_replacement_loses_no_model(local):
+    """The old incarnation ends while the new one is being filled: the new one has everything in the end."""
+    await serve_iris(local)
+    local.fault(FIRST, "hang-iris").touch()
+    replacing = asyncio.create_task(local.runtime.apply(ReplaceServerReplica(FIRST, template(memory=5))))
+    await local.eventually(lambda: list(local.folder.glob("servers/default/mlserver/0/1/models/iris_1")))
+    local.kill(FIRST)
+    await eventually(local.runtime, lambda state: states(state) == {FIRST: "Restarting"})
+    local.fault(FIRST, "hang-iris").unlink()
+    assert await replacing == DONE
+    state = await eventually(local.runtime, lambda state: loaded(state) == [("iris", 1, FIRST, "Loaded")])
+    assert [(entry.state, entry.template.memory) for entry in state.servers] == [("Ready", 5)]
+    await local.eventually(lambda: local.route("iris") is not None)
+    assert running(local) == 2
+
+
+async def test_a_replacement_that_is_given_up_is_ended_with_everything_else(local):
+    """Stopping ends an incarnation that nobody has switched to yet."""
+    await serve_iris(local)
+    local.fault(FIRST, "hang-iris").touch()
+    replacing = asyncio.create_task(local.runtime.apply(ReplaceServerReplica(FIRST, template(memory=5))))
+    await local.eventually(lambda: list(local.folder.glob("servers/default/mlserver/0/1/models/iris_1")))
+    replacing.cancel()
+    await asyncio.wait({replacing})
+    assert (await local.runtime.observe()).servers[0].template == template()
+    assert running(local) == 2
+
+
+async def test_only_the_folder_of_the_running_incarnation_is_kept(local):
+    """A Lost replica that is started from another template begins in a new folder."""
+    await serve_iris(local)
+    await local.lose(FIRST)
+    local.mend_starts(FIRST)
+    await done(local.runtime, StartServerReplica(FIRST, template(memory=5)))
+    folder = local.folder / "servers" / "default" / "mlserver" / "0"
+    await local.eventually(lambda: [path.name for path in folder.iterdir() if path.is_dir()] == ["1"])

@@ -62,3 +62,9 @@ def test_mirror_and_stickiness_are_handed_on(route):
 def test_listeners_are_handed_on():
     """Also where no route leads to them."""
     assert gateway_table({"ns": 9000}, [], lambda *_: None, lambda *_: "").listeners == {"ns": 9000}
+
+
+def test_a_route_without_a_listener_is_left_out():
+    """One namespace that nobody configured must not keep the others from being served."""
+    route = Route("elsewhere", "r", (WeightedTarget(Target("a", "v1", (REPLICAS[0],)), 1),))
+    assert table(route, set(REPLICAS)).routes == ()
