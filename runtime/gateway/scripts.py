@@ -40,8 +40,37 @@ local function varint(n) -- names are shorter than 2^14
   return string.char(n % 128 + 128, math.floor(n / 128))
 end
 
+local function after_varint(bytes, at)
+  local value, scale = 0, 1
+  for i = at, at + 9 do
+    local byte = string.byte(bytes, i)
+    if byte == nil then return nil end
+    value, scale = value + byte % 128 * scale, scale * 128
+    if byte < 128 then return i + 1, value end
+  end
+end
+
+-- Whether whole fields, and nothing else, make up the message: a last field that claims more bytes
+-- than there are would swallow what is appended.
+local function is_whole(bytes, at)
+  while at ~= nil and at <= #bytes do
+    local tag, length
+    at, tag = after_varint(bytes, at)
+    if at == nil then return false end
+    local kind = tag % 8
+    if kind == 0 then at = after_varint(bytes, at)
+    elseif kind == 1 then at = at + 8
+    elseif kind == 5 then at = at + 4
+    elseif kind == 2 then
+      at, length = after_varint(bytes, at)
+      if at ~= nil then at = at + length end
+    else return false end
+  end
+  return at == #bytes + 1
+end
+
 -- The last occurrence of a scalar protobuf field counts, so the name (field 1 of every message that
--- gets here) is appended and nothing of the caller's message is parsed.
+-- gets here) is appended and the fields of the caller's message stay as they are.
 local function rename(request, model)
   local body = request:body()
   local bytes = body ~= nil and body:getBytes(0, body:length()) or ""
@@ -49,7 +78,7 @@ local function rename(request, model)
   local flag, a, b, c, d = string.byte(bytes, 1, FRAME)
   local length = ((a * 256 + b) * 256 + c) * 256 + d
   if flag ~= 0 then return refuse(request, "12", "compressed messages are not supported here") end
-  if length ~= #bytes - FRAME then
+  if length ~= #bytes - FRAME or not is_whole(bytes, FRAME + 1) then
     return refuse(request, "3", "a unary call carries one whole message")
   end
   local name = "\\10" .. varint(#model) .. model

@@ -117,6 +117,10 @@ class RunningGateway:
         request = pb.ModelInferRequest(model_name="whatever")
         return self.grpc.ModelInfer(request, metadata=tuple(sent.items()))
 
+    def raw_call(self, method: str) -> Any:
+        """A gRPC call that sends bytes as they are."""
+        return self._channel.unary_unary(method)
+
     def stop(self) -> None:
         self.http.close()
         self._channel.close()

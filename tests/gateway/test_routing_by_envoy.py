@@ -1,8 +1,12 @@
 """What a caller gets from a real Envoy, by REST and by gRPC."""
 
+import contextlib
+
 import grpc
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tritonclient.grpc import service_pb2 as pb
 
 from runtime.ports import GatewayRoute, GatewayTable
@@ -95,6 +99,40 @@ def test_compressed_grpc_is_refused(envoy, iris):
     named = (("seldon-model", "iris"),)
     call = lambda: envoy.grpc.ModelInfer(request, metadata=named, compression=grpc.Compression.Gzip)  # noqa: E731 (a call to be caught)
     assert refusal(call) is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"\x0a\x08secret_1\x7a\x08",  # the last field claims the 8 bytes that are appended
+        b"\x0a\x08secret_1\x7a",
+        b"\x0a\x08secret_1\x7b",  # an open group
+        b"\x0a\x08secret_1\x79\x00",
+        b"\xff" * 12,
+        b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+    ],
+)
+def test_message_that_would_swallow_the_name(envoy, server, message):
+    """A message whose last field is not whole is refused: the caller's own name must not survive."""
+    stub = server("iris_1", "secret_1")
+    envoy.show(route("iris", upstream("iris_1", stub)))
+    call = envoy.raw_call("/inference.GRPCInferenceService/ModelInfer")
+    assert (
+        refusal(lambda: call(message, metadata=(("seldon-model", "iris"),)))
+        is grpc.StatusCode.INVALID_ARGUMENT
+    )
+    assert stub.inferred == []
+
+
+@given(st.binary(max_size=60))
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_message_reaches_only_the_routed_model(envoy, iris, message):
+    """Whatever bytes a caller sends, the server is asked for ``iris_1`` or nothing."""
+    iris.models.add("b_1")
+    call = envoy.raw_call("/inference.GRPCInferenceService/ModelInfer")
+    with contextlib.suppress(grpc.RpcError):
+        call(b"\x0a\x03b_1" + message, metadata=(("seldon-model", "iris"),))
+    assert set(iris.inferred) <= {"iris_1"}
 
 
 def test_server_calls_by_grpc_go_to_the_named_models_server(envoy, iris):
