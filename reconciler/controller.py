@@ -14,7 +14,8 @@ FIRST_RETRY = 5
 LAST_RETRY = 180
 """Seconds at most between two attempts."""
 PATIENCE = 5
-"""Failed syncs in a row after which every further plan waits, also one that differs from the last."""
+"""Syncs in a row that left something to do, after which every further plan of that revision waits, also
+one that differs from the last."""
 
 
 # Events
@@ -63,11 +64,10 @@ class PlanFailed:
 
 @dataclass(frozen=True)
 class Executed:
-    """A sync ended."""
+    """A sync ended, well or not."""
 
     application: str
     digest: str
-    ok: bool
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,9 @@ Action = Look | MakePlan | Execute | Wake
 @dataclass(frozen=True)
 class ApplicationState:
     """What is known of one application. ``asked`` counts hints, ``looking`` is the number of the look
-    under way; ``planned`` is (revision, world) of the last plan."""
+    under way; ``planned`` is (revision, world) of the last plan. ``tried`` is the digest of the last sync
+    (or empty, after a plan that could not be made) for as long as something is left to do: the same plan
+    again is of no use before ``retry_at``, whether or not its steps said that they were done."""
 
     auto: bool = True
     asked: int = 1
@@ -137,7 +139,7 @@ class ApplicationState:
     looking: int | None = None
     revision: str | None = None
     planned: tuple[str, int] | None = None
-    failed_digest: str | None = None
+    tried: str | None = None
     attempts: int = 0
     retry_at: float | None = None
 
@@ -173,7 +175,7 @@ def _take(state: State, event: Event, now: float) -> tuple[State, tuple[Action, 
         case Planned():
             return _after_plan(state, event, now)
         case PlanFailed(name, revision, world):
-            app = replace(_failed(state.applications[name], "", now), planned=(revision, world))
+            app = replace(_tried(state.applications[name], "", now), planned=(revision, world))
             wake = () if app.retry_at is None else (Wake(app.retry_at),)
             return replace(_with(state, name, app), busy=None), wake
         case Executed():
@@ -185,35 +187,37 @@ def _take(state: State, event: Event, now: float) -> tuple[State, tuple[Action, 
 
 
 def _after_look(app: ApplicationState, number: int, revision: str | None) -> ApplicationState:
-    """A source that cannot be read keeps the revision that was read last."""
-    return replace(app, looked=number, looking=None, revision=revision or app.revision)
+    """A source that cannot be read keeps the revision that was read last. A new one is tried at once,
+    unless its plan is the one that is being waited with."""
+    app = replace(app, looked=number, looking=None)
+    if revision is None or revision == app.revision:
+        return app
+    return replace(app, revision=revision, attempts=0)
 
 
 def _after_plan(state: State, event: Planned, now: float) -> tuple[State, tuple[Action, ...]]:
     app = replace(state.applications[event.application], planned=(event.revision, event.world))
-    if event.empty:
-        app = replace(app, failed_digest=None, attempts=0, retry_at=None)
-    known = app.failed_digest == event.digest or app.attempts >= PATIENCE
+    if event.empty or not app.auto:  # nothing is left to try
+        app = replace(app, tried=None, attempts=0, retry_at=None)
+    known = app.tried == event.digest or app.attempts >= PATIENCE
     waits = known and app.retry_at is not None and now < app.retry_at
-    if event.empty or not app.auto or waits:
+    overtaken = event.revision != app.revision
+    if event.empty or overtaken or not app.auto or waits:
         wake = (Wake(app.retry_at),) if waits and app.retry_at is not None else ()
         return replace(_with(state, event.application, app), busy=None), wake
     return _with(state, event.application, app), (Execute(event.application, event.digest),)
 
 
 def _after_sync(state: State, event: Executed, now: float) -> State:
-    """Whatever was done changed the world; the next plan tells whether it was enough."""
-    app = state.applications[event.application]
-    if event.ok:
-        app = replace(app, failed_digest=None, attempts=0, retry_at=None)
-    else:
-        app = _failed(app, event.digest, now)
+    """Whatever was done changed the world; the next plan tells whether it was enough: an empty one ends
+    the count of attempts."""
+    app = _tried(state.applications[event.application], event.digest, now)
     return replace(_with(state, event.application, app), busy=None, world=state.world + 1)
 
 
-def _failed(app: ApplicationState, digest: str, now: float) -> ApplicationState:
+def _tried(app: ApplicationState, digest: str, now: float) -> ApplicationState:
     wait = min(FIRST_RETRY * 2 ** min(app.attempts, 10), LAST_RETRY)
-    return replace(app, failed_digest=digest, attempts=app.attempts + 1, retry_at=now + wait)
+    return replace(app, tried=digest, attempts=app.attempts + 1, retry_at=now + wait)
 
 
 def _looks(state: State) -> tuple[State, tuple[Action, ...]]:
@@ -244,7 +248,7 @@ def _next_plan(state: State, now: float) -> tuple[State, tuple[Action, ...]]:
 def _is_due(app: ApplicationState, world: int, now: float) -> bool:
     if app.planned != (app.revision, world):
         return True
-    return app.failed_digest is not None and app.retry_at is not None and now >= app.retry_at
+    return app.tried is not None and app.retry_at is not None and now >= app.retry_at
 
 
 def _with(state: State, name: str, app: ApplicationState) -> State:

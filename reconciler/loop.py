@@ -23,10 +23,10 @@ from reconciler.plan import Plan
 from reconciler.planner import Explanation, Policy, basis_digest, explain, plan
 from reconciler.source.application import DeclaredApplication, GitApplication, Source
 from reconciler.status import ApplicationStatus, Condition, application_status
-from reconciler.sync import Progress, execute
+from reconciler.sync import Progress, execute, stops_alone
 from runtime.ports import Runtime
 from runtime.state import LiveState
-from schemas.errors import InputError, MoorageError
+from schemas.errors import InputError, MoorageError, StopError
 from schemas.resource import Resource, ResourceKey
 
 log = structlog.get_logger(__name__)
@@ -61,9 +61,7 @@ class Controller:
     ) -> None:
         self._runtime = runtime
         self._history = history
-        sources: list[Source] = [
-            GitApplication(config, mirrors, declared or ()) for config in applications
-        ]
+        sources: list[Source] = [GitApplication(config, mirrors, declared or ()) for config in applications]
         if declared is not None:
             sources.append(DeclaredApplication(declared))
         self._apps = {s.config.name: _Application(s, policy(s.config)) for s in sources}
@@ -76,14 +74,15 @@ class Controller:
     async def run(self) -> None:
         """Keep reconciling until cancelled. Raises StopError where the runtime cannot go on."""
         self._history.interrupt(_now())
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            tasks.create_task(self._watch_world())
-            for app in self._apps.values():
-                tasks.create_task(self._watch_source(app))
-            self._handle(controller.Tick())
-            while True:
-                self._handle(await self._events.get())
+        with stops_alone():
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                tasks.create_task(self._watch_world())
+                for app in self._apps.values():
+                    tasks.create_task(self._watch_source(app))
+                self._handle(controller.Tick())
+                while True:
+                    self._handle(await self._events.get())
 
     def hint(self, application: str) -> None:
         """Say that the source of ``application`` may have moved."""
@@ -186,6 +185,8 @@ class Controller:
         try:
             live = await self._observe()
             app.plan = await asyncio.to_thread(plan, desired, live, app.policy, self._reason(app))
+        except StopError:
+            raise
         except Exception:
             log.exception("planning failed", application=name, revision=revision)
             self._events.put_nowait(controller.PlanFailed(name, revision, world))
@@ -218,7 +219,7 @@ class Controller:
         self._history.finish(sync, failed, _now())
         self._note_created(todo)
         log.info("sync ended", application=name, revision=todo.revision[:7], failed=len(failed))
-        self._events.put_nowait(controller.Executed(name, todo.digest, result.ok))
+        self._events.put_nowait(controller.Executed(name, todo.digest))
 
     def _note_created(self, done: Plan) -> None:
         self._history.note_created([c.key for c in done.changes if c.action == "create"], _now())

@@ -5,7 +5,8 @@ leaves undone what waits for it; the rest goes on. What to do about it is the ne
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
@@ -13,6 +14,7 @@ from reconciler.order import Step, steps
 from reconciler.plan import Plan
 from runtime.operations import Result
 from runtime.ports import Runtime
+from schemas.errors import StopError
 
 BLOCKED = Result("failed", "Blocked", "a step that this one waits for failed")
 
@@ -60,11 +62,29 @@ async def execute(plan: Plan, runtime: Runtime, report: Callable[[Progress], Non
         report(Progress(step, result, done, len(todo)))
         return result
 
-    async with asyncio.TaskGroup() as group:
-        for step in _topological(todo):
-            ended[step.id] = group.create_task(run(step))
+    with stops_alone():
+        async with asyncio.TaskGroup() as group:
+            for step in _topological(todo):
+                ended[step.id] = group.create_task(run(step))
     results = [(step.id, ended[step.id].result()) for step in todo]
     return SyncResult(plan, tuple((i, result) for i, result in results if result.status == "failed"))
+
+
+@contextmanager
+def stops_alone() -> Iterator[None]:
+    """Let a StopError out of a task group as itself: whoever catches it knows nothing of tasks."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        stops = group.subgroup(StopError)
+        if stops is None:
+            raise
+        raise _first(stops) from group
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, ExceptionGroup) else error
 
 
 def _topological(todo: tuple[Step, ...]) -> list[Step]:
