@@ -12,6 +12,7 @@ from reconciler.desired import Desired
 from reconciler.plan import Change, FieldChange, Held
 from runtime.state import AppliedResource, LiveState
 from schemas.codec import encode
+from schemas.finding import shown
 from schemas.resource import Resource, ResourceKey
 
 
@@ -72,7 +73,7 @@ def _differences(path: str, before: Any, after: Any) -> Iterator[FieldChange]:
     if before == after:
         return
     if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for name in before.keys() | after.keys():
+        for name in sorted(before.keys() | after.keys(), key=str):
             inner = f"{path}.{name}" if path else str(name)
             yield from _differences(inner, before.get(name), after.get(name))
     else:
@@ -105,7 +106,9 @@ def _prune_refusal(
     for document in desired.skipped:
         if document.name in names:
             place = f"{document.file}:{document.line}"
-            message = f"{place} names {document.name!r} but is skipped: apiVersion {document.api_version}"
+            message = (
+                f"{place} names {document.name!r} but is skipped: apiVersion {shown(document.api_version)}"
+            )
             return "PruneHeld", message
     if not desired.resources and not policy.allow_empty:
         return (
