@@ -171,12 +171,13 @@ def _conditions(
 ) -> tuple[Condition, ...]:
     conditions = [error] if error else []
     if desired is not None and desired.unreadable:
-        first = next((p for p in desired.problems if p.severity == "error" and not p.name), None)
-        message = f"{first.file}:{first.line}:{first.column} {first.message}" if first else ""
+        problem = next((p for p in desired.problems if p.severity == "error" and not p.name), None)
+        message = f"{problem.file}:{problem.line}:{problem.column} {problem.message}" if problem else ""
         conditions.append(Condition("UnreadableManifest", f"{message}; nothing is deleted meanwhile"))
     if plan is not None:
         conditions.extend(Condition(item.reason, f"{item.key}: {item.message}") for item in plan.held)
-    if last_sync is not None and last_sync.phase in ("Failed", "Interrupted"):
-        first = next(iter(last_sync.results), ("", ""))
-        conditions.append(Condition(f"Sync{last_sync.phase}", " ".join(part for part in first if part)))
+    unmended = plan is None or not plan.empty
+    if last_sync is not None and last_sync.phase in ("Failed", "Interrupted") and unmended:
+        step, why = next(iter(last_sync.results), ("", ""))
+        conditions.append(Condition(f"Sync{last_sync.phase}", f"{step} {why}".strip()))
     return tuple(conditions)
