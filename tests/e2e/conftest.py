@@ -5,6 +5,7 @@ Every scenario ends with an empty plan, every world with no process left.
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def fresh_world(tmp_path: Path, bucket: Path) -> Iterator[Callable[..., World]]:
     """Makes worlds of one scenario's own, not started."""
     made: list[World] = []
 
-    def make(**settings: str) -> World:
+    def make(**settings: Any) -> World:
         made.append(World(tmp_path / f"world{len(made)}", bucket, **settings))
         return made[-1]
 

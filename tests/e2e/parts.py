@@ -24,6 +24,17 @@ IRIS, IRIS_V2, IRIS2 = f"{SAMPLES}/iris-sklearn", f"{SAMPLES}/iris-sklearn-v2", 
 LEAN_PACKAGES = ("mlserver==1.7.1", "uvloop<0.22")
 """MLServer without the scikit-learn runtime, and so without scikit-learn."""
 
+SLOW = """
+import asyncio
+from mlserver import MLModel
+
+class Slow(MLModel):
+    async def load(self):
+        await asyncio.sleep(3)
+        return True
+"""
+"""Code of a model that takes its time to load."""
+
 
 def trained() -> Path:
     """The folder that stands in for the bucket, with the example's artifacts in it."""

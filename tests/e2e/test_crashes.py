@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from tests.e2e.manifests import model, server
-from tests.e2e.parts import IRIS2, IRIS_V2
+from tests.e2e.parts import IRIS2, IRIS_V2, SLOW, write_code_model
 from tests.e2e.world import World
 
 pytestmark = pytest.mark.real
@@ -86,7 +86,8 @@ def test_killed_server_with_another_replica(world: World) -> None:
         requests.wait_for_answers(100)
     assert requests.failures.total() <= CALLERS, requests.failures
     world.until(
-        "both to infer", lambda: world.caller.answers("iris") and world.inferences("mlserver/1", "iris_1")
+        "both to infer",
+        lambda: world.caller.answers("iris") and world.inferences("mlserver/1", world.version("iris")),
     )
     assert world.next_plan_is_empty()
     assert world.syncs() == syncs
@@ -102,6 +103,19 @@ def test_killed_server(world: World) -> None:
     world.until("health", lambda: world.status()["health"] == "Healthy")
     assert world.next_plan_is_empty()
     assert world.syncs() == syncs
+
+
+def test_killed_server_while_a_model_is_loading(world: World) -> None:
+    """The load is tried again on the server that comes back, and the sync ends where Git says."""
+    world.deploy(server(), model("iris"))
+    syncs = world.syncs()
+    slow = model("slow", write_code_model(world.artifacts / "slow", SLOW, "Slow"), requirements=("python",))
+    revision = world.push(server(), model("iris"), slow)
+    world.until("the sync to begin", lambda: world.syncs() > syncs)
+    kill(world, "mlserver/0")
+    world.settled(revision)
+    assert world.caller.answers("iris").startswith("iris_")
+    assert world.replicas("slow") == {"mlserver/0": "slow_1 Loaded"}
 
 
 def test_killed_gateway(world: World) -> None:
@@ -129,10 +143,6 @@ def test_everything_killed_at_once(world: World) -> None:
         kill(world, role)
     world.start()
     world.until("the application", lambda: world.status()["health"] == "Healthy")
-    world.until("its answer", lambda: _answer(world) == version)
+    world.until("its answer", lambda: world.caller.answers("iris") == version)
     assert world.next_plan_is_empty()
     assert sorted(world.processes().values()) == ["gateway", "mlserver/0"]
-
-
-def _answer(world: World) -> str:
-    return world.caller.answers("iris")

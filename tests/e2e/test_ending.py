@@ -5,7 +5,6 @@ import socket
 from collections.abc import Callable
 
 import pytest
-import yaml
 
 from tests.e2e.manifests import model, server
 from tests.e2e.world import World
@@ -17,7 +16,7 @@ Worlds = Callable[..., World]
 
 def test_sigterm_stops_everything(fresh_world: Worlds) -> None:
     """With ``onExit: stop`` nothing runs afterwards; the next start serves the same again."""
-    world = fresh_world(on_exit="stop")
+    world = fresh_world(onExit="stop")
     world.start()
     world.deploy(server(), model("iris"))
     assert world.signal(signal.SIGTERM) == 0
@@ -31,7 +30,7 @@ def test_sigterm_stops_everything(fresh_world: Worlds) -> None:
 
 def test_sigterm_leaves_everything(fresh_world: Worlds) -> None:
     """With ``onExit: leave`` models answer on, the next start adopts, ``moorage stop`` ends it all."""
-    world = fresh_world(on_exit="leave")
+    world = fresh_world(onExit="leave")
     world.start()
     world.deploy(server(), model("iris"))
     running, syncs = world.processes(), world.syncs()
@@ -67,10 +66,7 @@ def test_failed_start_leaves_nothing(fresh_world: Worlds) -> None:
     """A controller that cannot have its port says so and leaves no process."""
     world = fresh_world()
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        file = world.folder / "moorage.yaml"
-        config = yaml.safe_load(file.read_text())
-        config["api"]["port"] = taken.getsockname()[1]
-        file.write_text(yaml.safe_dump(config))
+        world.configure(api={"port": taken.getsockname()[1]})
         done = world.run("run", "--config", "moorage.yaml")
     assert done.returncode != 0
     assert "PortInUse" in done.stderr

@@ -57,7 +57,7 @@ def test_mirror_gets_every_request(world: World) -> None:
     """By MLServer's own count the mirror infers 50 of 50, and no answer is the mirror's."""
     mirrored = experiment("watch", {"iris": 100}, default="iris", mirror={"name": "iris2", "percent": 100})
     world.deploy(*MODELS, mirrored)
-    version = world.replicas("iris")["mlserver/0"].split()[0]
+    version = world.version("iris")
 
     def counts() -> tuple[int, int]:
         return world.inferences("mlserver/0", version), world.inferences("mlserver/0", "iris2_1")
@@ -74,7 +74,7 @@ def test_candidate_that_is_not_ready(world: World) -> None:
     """The other candidate serves everything meanwhile, and a named condition says so."""
     waiting = experiment("waiting", {"iris": 50, "big": 50}, default="iris")
     world.deploy(*MODELS, model("big", memory="10Gi"), waiting, health="Degraded")
-    version = world.replicas("iris")["mlserver/0"].split()[0]
+    version = world.version("iris")
     assert {world.caller.answers("iris") for _ in range(40)} == {version}
     assert world.health("Experiment", "waiting") == ("Degraded", "CandidatesNotReady")
     world.deploy(*MODELS, model("big", IRIS_V2), waiting)
@@ -89,6 +89,6 @@ def test_deleting_an_experiment_restores_routes(world: World) -> None:
         world.deploy(*MODELS)
         requests.wait_for_answers()
     assert requests.failures == {}
-    version = world.replicas("iris")["mlserver/0"].split()[0]
+    version = world.version("iris")
     assert {world.caller.answers("iris") for _ in range(40)} == {version}
     assert world.caller.answers("split.experiment") == "404"

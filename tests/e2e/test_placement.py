@@ -125,18 +125,53 @@ def test_servers_with_different_capabilities(world: World) -> None:
     assert "sklearn" in world.resource("Server", "lean")["health"]["message"]
 
 
-def test_failed_load_moves_to_another_server(world: World) -> None:
-    """A model whose code cannot be imported on the first capable server is loaded on the second."""
-    scorer = write_code_model(world.artifacts / "scorer", SCORER, "Scorer")
-    world.deploy(
+@pytest.fixture(scope="module")
+def failed_loads(module_world: World) -> World:
+    """A world after two loads used up their retries (half a minute): of a new model, of a new version."""
+    world, code = module_world, SCORER
+    broken = write_code_model(world.artifacts / "broken", "raise RuntimeError('sunk')", "Scorer")
+    servers = (
         LEAN_CONFIG,
         lean("a-lean", extraCapabilities=["scoring"]),
         server("b-full", extraCapabilities=["scoring"]),
-        GOOD,
-        model("scorer", scorer, requirements=("python", "scoring")),
     )
+    scorer = model(
+        "scorer",
+        write_code_model(world.artifacts / "scorer", code, "Scorer"),
+        requirements=("python", "scoring"),
+    )
+    world.deploy(*servers, GOOD, model("iris"))
+    with world.steady_requests("iris") as requests:
+        iris = model("iris", broken, requirements=("python", "sklearn"))
+        world.deploy(*servers, GOOD, scorer, iris, health="Degraded")
+        requests.wait_for_answers()
+    assert requests.failures == {}
+    return world
+
+
+def test_failed_load_moves_to_another_server(failed_loads: World, world: World) -> None:
+    """A model whose code cannot be imported on the first capable server is loaded on the second."""
     assert world.replicas("scorer")["b-full/0"] == "scorer_1 Loaded"
     assert world.caller.rpc("scorer").outputs[0].contents.bytes_contents[0] == b"sklearn"
-    reasons = {(v["server"], v["index"]): v for v in world.explain("scorer")["verdicts"]}
-    assert reasons["a-lean", 0]["reason"] == "LoadFailed"
-    assert "sklearn" in reasons["a-lean", 0]["message"]
+    (rejected,) = [
+        v for v in world.explain("scorer")["verdicts"] if (v["server"], v["index"]) == ("a-lean", 0)
+    ]
+    assert rejected["reason"] == "LoadFailed"
+    assert "sklearn" in rejected["message"]
+
+
+def test_failed_load_of_a_new_version(failed_loads: World, world: World) -> None:
+    """Where the new version loads nowhere the old one answers on; health says what was raised."""
+    status, reason = world.health("Model", "iris")
+    assert (status, reason) == ("Degraded", "LoadFailed")
+    assert "sunk" in world.resource("Model", "iris")["health"]["message"]
+    assert world.caller.answers("iris").startswith("iris_")
+    assert world.health("Model", "good") == ("Healthy", "ModelAvailable")
+
+
+def test_artifact_that_may_not_be_read(world: World) -> None:
+    """A local path outside the allowed folders is refused at once, with the reason; others are unaffected."""
+    world.deploy(server(), GOOD, model("thief", "file:///etc"), health="Degraded")
+    assert world.health("Model", "thief")[0] == "Degraded"
+    assert "/etc" in world.resource("Model", "thief")["health"]["message"]
+    assert world.caller.answers("good") == "good_1"

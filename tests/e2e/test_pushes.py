@@ -3,20 +3,10 @@
 import pytest
 
 from tests.e2e.manifests import model, server
-from tests.e2e.parts import IRIS, IRIS2, IRIS_V2, write_code_model
+from tests.e2e.parts import IRIS, IRIS2, IRIS_V2, SLOW, write_code_model
 from tests.e2e.world import World
 
 pytestmark = pytest.mark.real
-
-SLOW = """
-import asyncio
-from mlserver import MLModel
-
-class Slow(MLModel):
-    async def load(self):
-        await asyncio.sleep(3)
-        return True
-"""
 
 
 def test_push_during_a_sync_is_not_lost(world: World) -> None:
@@ -60,3 +50,17 @@ def test_commit_that_changes_nothing(world: World) -> None:
     syncs = world.syncs()
     world.deploy(server(), model("iris"))
     assert world.syncs() == syncs
+
+
+def test_repository_that_is_away(world: World) -> None:
+    """Sync status is Unknown with the reason while the repository cannot be read; models answer on."""
+    world.deploy(server(), model("iris"))
+    bare = world.repository.bare
+    hidden = bare.rename(bare.with_name("hidden.git"))
+    world.refresh()
+    world.until("the reason", lambda: world.status()["sync"] == "Unknown")
+    assert "Not" in str(world.status()["conditions"])
+    version = world.caller.answers("iris")
+    assert version.startswith("iris_")
+    hidden.rename(bare)
+    world.deploy(server(), model("iris", IRIS2))

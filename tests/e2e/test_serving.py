@@ -1,5 +1,7 @@
 """One model, asked in every way that the protocol knows, and its next version."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import grpc
 import numpy
 import pytest
@@ -8,10 +10,22 @@ import tritonclient.http
 
 from tests.e2e.clients import ROW
 from tests.e2e.manifests import model, server
-from tests.e2e.parts import IRIS, IRIS_V2
+from tests.e2e.parts import IRIS, IRIS_V2, write_code_model
 from tests.e2e.world import World
 
 pytestmark = pytest.mark.real
+
+PATIENT = """
+import asyncio, tempfile
+from mlserver import MLModel
+from mlserver.types import InferenceResponse
+
+class Patient(MLModel):
+    async def predict(self, payload):
+        tempfile.mkstemp(dir=ASKED)
+        await asyncio.sleep(6)
+        return InferenceResponse(model_name=self.name, model_version=self.version, outputs=[])
+"""
 
 
 @pytest.fixture
@@ -108,11 +122,29 @@ def test_new_version_without_a_failed_request(iris: World) -> None:
     assert iris.replicas("iris") == {"mlserver/0": "iris_2 Loaded"}
 
 
-def test_going_back_is_a_version_of_its_own(world: World) -> None:
-    """The first ``storageUri`` again is served as whatever version it had or gets, with no failed request."""
-    world.deploy(server(), model("iris", IRIS_V2))
-    with world.steady_requests("iris") as requests:
+def test_going_back_without_a_failed_request(world: World) -> None:
+    """The manifest before is the version before, by its old name, and no request fails."""
+    world.deploy(server(), model("back", IRIS))
+    world.deploy(server(), model("back", IRIS_V2))
+    with world.steady_requests("back") as requests:
         requests.wait_for_answers()
-        world.deploy(server(), model("iris", IRIS))
+        world.deploy(server(), model("back", IRIS))
         requests.wait_for_answers()
     assert requests.failures == {}
+    assert list(requests.answered) == ["back_2", "back_1"]
+
+
+def test_long_request_over_a_version_switch(world: World) -> None:
+    """A request that takes longer than the grace is answered by the version that it was sent to."""
+    asked = world.folder / "asked"
+    asked.mkdir()
+    code = f"ASKED = {str(asked)!r}\n{PATIENT}"
+    patient = write_code_model(world.artifacts / "patient", code, "Patient")
+    world.deploy(server(), model("patient", patient, requirements=("python",)))
+    with ThreadPoolExecutor() as pool:
+        answers = [pool.submit(ask, "patient") for ask in (world.caller.rest, world.caller.rpc)]
+        world.until("both requests to be under way", lambda: len(list(asked.iterdir())) == 2)
+        world.deploy(server(), model("patient", patient, requirements=("python",), memory="1Ki"))
+        assert answers[0].result().json()["model_name"] == "patient_1"
+        assert answers[1].result().model_name == "patient_1"
+    assert world.replicas("patient") == {"mlserver/0": "patient_2 Loaded"}

@@ -29,9 +29,9 @@ BOUND = 150.0  # seconds for any one thing to come about; never an assertion abo
 
 
 class World:
-    """One state folder and whoever controls it."""
+    """One state folder and whoever controls it; ``settings`` are those of the configuration file."""
 
-    def __init__(self, folder: Path, bucket: Path, *, on_exit: str = "stop") -> None:
+    def __init__(self, folder: Path, bucket: Path, **settings: Any) -> None:
         self.folder = folder
         self.state = folder / "state"
         self.artifacts = folder / "artifacts"
@@ -42,10 +42,24 @@ class World:
         self.port = free_port()
         self.caller = Caller(self.port)
         self.process: subprocess.Popen[bytes] | None = None
-        self._configure(bucket, on_exit)
+        self._bucket = bucket
+        self.configure(**settings)
         self._api = httpx.Client(timeout=30, trust_env=False)
 
     # The controller's life.
+
+    def configure(self, **settings: Any) -> None:
+        """Write the configuration file, which the next start reads."""
+        config = {
+            "state": "state",
+            "applications": [{"name": APPLICATION, "repository": "repository.git", "revision": "main"}],
+            "serverConfigs": {"lean": {"packages": list(LEAN_PACKAGES)}},
+            "storage": {"allow": ["artifacts"], "map": [{"from": BUCKET, "to": str(self._bucket)}]},
+            "gateway": {"port": self.port},
+            "api": {"port": 0},
+            **settings,
+        }
+        (self.folder / "moorage.yaml").write_text(yaml.safe_dump(config))
 
     def start(self) -> None:
         """``moorage run``, until it says that it is ready."""
@@ -104,6 +118,12 @@ class World:
         answer = self._api.get(f"{self._address()['url']}{path}", params=query)
         answer.raise_for_status()
         return answer.json()
+
+    def refresh(self) -> None:
+        """Let the controller look at the repository now."""
+        self._api.post(
+            f"{self._address()['url']}/api/v1/applications/{APPLICATION}/refresh"
+        ).raise_for_status()
 
     def status(self) -> dict[str, Any]:
         """The application's status."""
@@ -189,6 +209,11 @@ class World:
         ]
         return sorted(self.processes().values()) == sorted(["gateway", *wanted])
 
+    def version(self, name: str) -> str:
+        """The version of a model that all its replicas have, as it answers: ``iris_1``."""
+        (version,) = {found.split()[0] for found in self.replicas(name).values()}
+        return version
+
     def inferences(self, server: str, model: str) -> int:
         """How many inferences MLServer itself counts for ``model`` (``iris_1``) on ``server/index``."""
         folder = Path(f"/proc/{self.pid(server)}/cwd").resolve()
@@ -250,20 +275,6 @@ class World:
 
     def _log_end(self) -> str:
         return self.log.read_text(errors="replace")[-6000:]
-
-    def _configure(self, bucket: Path, on_exit: str) -> None:
-        config = {
-            "state": "state",
-            "onExit": on_exit,
-            "applications": [
-                {"name": APPLICATION, "repository": "repository.git", "revision": "main"},
-            ],
-            "serverConfigs": {"lean": {"packages": list(LEAN_PACKAGES)}},
-            "storage": {"allow": ["artifacts"], "map": [{"from": BUCKET, "to": str(bucket)}]},
-            "gateway": {"port": self.port},
-            "api": {"port": 0},
-        }
-        (self.folder / "moorage.yaml").write_text(yaml.safe_dump(config))
 
 
 def free_port() -> int:
