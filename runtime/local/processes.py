@@ -95,6 +95,7 @@ def spawn(
 ) -> Process:
     """Start ``argv`` in a session of its own, output to ``log``; returns once the program runs.
 
+    Its token can be read from outside a moment later: the kernel shows an environment only after exec.
     TransientError ``SpawnFailed`` where the kernel refuses it.
     """
     environment = {**env, STATE_VARIABLE: state, TOKEN_VARIABLE: token}

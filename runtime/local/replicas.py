@@ -12,6 +12,7 @@ from dataclasses import replace
 import structlog
 
 from placement.inventory import ReplicaId
+from runtime.local.failures import RECOVERABLE
 from runtime.local.limits import LocalLimits
 from runtime.local.models import Models
 from runtime.local.proxy import Proxy
@@ -69,7 +70,11 @@ class Replicas:
             old = await supervised.replace(template, lambda new: self._models.carry(replica, new))
             if old is None:
                 return await supervised.outcome()
-            await self._retire(replica, old)
+            self._models.judge_anew(replica)
+            retiring = asyncio.create_task(self._retire(old))
+            self._watch(retiring)
+            await self._proxy.settle()
+            await asyncio.wait({retiring})
             return DONE
 
     async def stop(self, replica: ReplicaId) -> None:
@@ -165,10 +170,16 @@ class Replicas:
             return Result("failed", "Orphaned", message)
         return await supervised.outcome()
 
-    async def _retire(self, replica: ReplicaId, old: Incarnation) -> None:
-        """The new incarnation serves: route to it, leave requests under way their grace, end the old one."""
-        self._models.judge_anew(replica)
-        await self._proxy.settle()
+    async def _retire(self, old: Incarnation) -> None:
+        """End the old incarnation once no route leads to it, however long the gateway takes for that."""
+        while True:
+            try:
+                await self._proxy.settle()
+            except RECOVERABLE as error:
+                self._log.warning("an old server is kept", reason=error.reason, detail=error.message)
+                await asyncio.sleep(self._limits.restart_backoff)
+            else:
+                break
         await asyncio.sleep(self._limits.unload_grace)
         await self._launcher.end(old)
         await asyncio.to_thread(self._launcher.clear, old)

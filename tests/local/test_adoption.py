@@ -16,7 +16,7 @@ from runtime.local.ending import stop_all
 from runtime.local.live import load_live_state
 from runtime.local.processes import carriers
 from runtime.local.record import Record
-from runtime.operations import SetRoutes, StartServerReplica
+from runtime.operations import ReplaceServerReplica, SetRoutes, StartServerReplica
 from schemas.errors import StopError
 from tests.contracts.runtime import (
     FIRST,
@@ -116,6 +116,25 @@ async def test_a_model_that_nobody_recorded_is_unloaded_at_adoption(local):
     await done(local.runtime, unload(wanted))
 
 
+async def test_a_server_of_another_template_is_reported_and_serves_on(local):
+    """Orphaned is for a plan to settle; the runtime ends nothing because of it."""
+    await serve_iris(local)
+    running_before = pids(local)
+    await local.runtime.stop("leave")
+    record = Record(local.folder)
+    (row,) = record.servers.in_order()
+    record.servers.put(replace(row, template=template(memory=9)))
+    record.close()
+    local.runtime = local.make()
+    await local.runtime.start()
+    (entry,) = (await local.runtime.observe()).servers
+    assert (entry.state, entry.template, entry.reason) == ("Ready", template(), "Orphaned")
+    assert pids(local) == running_before
+    await done(local.runtime, ReplaceServerReplica(FIRST, template(memory=9)))
+    (entry,) = (await local.runtime.observe()).servers
+    assert (entry.template.memory, entry.reason) == (9, "")
+
+
 async def test_an_unload_that_was_begun_is_finished(local):
     """Between the intent and the effect: the route is withdrawn, then the model goes."""
     wanted = await serve_iris(local)
@@ -139,6 +158,7 @@ async def test_a_process_that_the_record_does_not_know_is_ended(local):
     state = record.state
     record.close()
     stray = sleeper(MOORAGE_STATE=state, MOORAGE_SPAWN="unknown")
+    await local.eventually(lambda: stray.pid in carriers(state))
     local.runtime = local.make()
     await local.runtime.start()
     assert await asyncio.to_thread(stray.wait) == -signal.SIGTERM

@@ -58,6 +58,14 @@ async def said(folder: Path) -> str:
     return (folder / "log").read_text().strip()
 
 
+async def visible(process: Process) -> Process:
+    """The process once its environment can be read: the kernel shows it a moment after exec."""
+    async with asyncio.timeout(60):
+        while not matches(process.identity):  # noqa: ASYNC110 (the kernel tells nobody)
+            await asyncio.sleep(0.001)
+    return process
+
+
 def exists(pid: int) -> bool:
     """Whether that process runs (a zombie does not)."""
     try:
@@ -117,13 +125,13 @@ async def test_children_that_outlive_their_parent_are_swept(start, tmp_path):
 
 async def test_carriers_finds_what_a_state_folder_spawned(start):
     """By the name of the folder's record in the environment."""
-    process = start(SLEEP)
+    process = await visible(start(SLEEP))
     assert carriers(STATE) == {process.identity.pid: process.identity.token}
 
 
 async def test_adopting_gives_the_same_process(start):
     """Whoever knows the identity can end it."""
-    process = start(SLEEP)
+    process = await visible(start(SLEEP))
     adopted = adopt(process.identity)
     assert adopted is not None
     await adopted.end(5)
@@ -134,14 +142,13 @@ async def test_adopting_gives_the_same_process(start):
 @pytest.mark.parametrize("wrong", [{"started": 1}, {"token": "another"}, {"pid": 0}])
 async def test_an_identity_that_does_not_match_is_not_adopted(start, wrong):
     """Pid, start time and token: all three."""
-    process = start(SLEEP)
-    assert matches(process.identity)
+    process = await visible(start(SLEEP))
     assert adopt(replace(process.identity, **wrong)) is None
 
 
 async def test_sweeping_an_unknown_token_touches_nothing(start):
     """Only what carries the token is signalled."""
-    process = start(SLEEP)
+    process = await visible(start(SLEEP))
     await sweep("nobody's")
     assert process.running
     assert exists(process.identity.pid)
@@ -149,7 +156,7 @@ async def test_sweeping_an_unknown_token_touches_nothing(start):
 
 async def test_a_process_that_is_left_runs_on(start):
     """Leaving ends the watching only."""
-    process = start(SLEEP)
+    process = await visible(start(SLEEP))
     process.leave()
     assert exists(process.identity.pid)
     await sweep(process.identity.token)
@@ -202,7 +209,7 @@ def test_pauses_double_up_to_the_longest_and_begin_anew_after_a_long_run():
 
 async def test_a_zombie_is_not_taken_for_its_process(start):
     """A child that nobody collected has no environment, so it matches nothing."""
-    process = start(SLEEP)
+    process = await visible(start(SLEEP))
     process.leave()
     os.kill(process.identity.pid, 9)
     async with asyncio.timeout(60):

@@ -316,3 +316,15 @@ async def test_only_the_folder_of_the_running_incarnation_is_kept(local):
     await done(local.runtime, StartServerReplica(FIRST, template(memory=5)))
     folder = local.folder / "servers" / "default" / "mlserver" / "0"
     await local.eventually(lambda: [path.name for path in folder.iterdir() if path.is_dir()] == ["1"])
+
+
+async def test_the_old_incarnation_is_kept_while_the_gateway_may_route_to_it(local):
+    """The result says what the gateway says; the old process ends as soon as the routes are right."""
+    await serve_iris(local)
+    local.gateway.broken = TransientError("GatewayNotSettled", "no answer")
+    result = await local.runtime.apply(ReplaceServerReplica(FIRST, template(memory=5)))
+    assert (result.status, result.reason) == ("failed", "GatewayNotSettled")
+    assert running(local) == 3
+    local.gateway.broken = None
+    await local.eventually(lambda: running(local) == 2)
+    assert local.route("iris").upstreams[0].endpoints == (local.process(str(FIRST)).endpoint,)
