@@ -98,13 +98,14 @@ def _model_health(resource: Resource, spec: ModelSpec, seen: Observation) -> Hea
         return Health("Degraded", reason, message, *counts)
     if name in seen.moving:
         return Health("Progressing", "ModelProgressing", "replicas are to be loaded", *counts)
-    if failure is not None:
+    wanted = scaling.replicas if failure is None else failure.placed
+    if failure is not None and available >= wanted:
         return Health("Healthy", failure.reason, failure.message, *counts)
     if scaling.replicas == 0:
         return Health("Healthy", "ModelScaledDown", "replicas: 0", *counts)
-    if available >= scaling.replicas:
+    if available >= wanted:
         return Health("Healthy", "ModelAvailable", "", *counts)
-    message = f"{available} of {scaling.replicas} replicas are ready"
+    message = f"{available} of {wanted} replicas are ready"
     return Health("Progressing", "ModelProgressing", message, *counts)
 
 
@@ -124,6 +125,10 @@ def _server_health(resource: Resource, spec: ServerSpec, seen: Observation) -> H
     if lost is not None:
         reason = lost.reason or "ServerReplicaLost"
         return Health("Degraded", reason, f"replica {lost.id.index}: {lost.message}", desired, ready)
+    kept = next((r for r in replicas if r.state == "Ready" and r.reason), None)
+    if kept is not None:  # its replacement failed; the old incarnation serves on
+        message = f"replica {kept.id.index}: {kept.message}"
+        return Health("Degraded", kept.reason, message, desired, ready)
     if name in seen.server_moves or ready < desired:
         waiting = next((r for r in replicas if r.state != "Ready"), None)
         message = f"{ready} of {desired} replicas are ready"
