@@ -40,6 +40,7 @@ def main() -> None:
     with Path(os.devnull).open("w") as nowhere:
         console = Console(record=True, width=COLUMNS, file=nowhere)
         console.print(Text.from_ansi(text))
+        Path(picture).parent.mkdir(parents=True, exist_ok=True)
         console.save_svg(picture, title="moorage")
 
 
