@@ -14,6 +14,7 @@ from typing import Any
 from reconciler.plan import Plan
 from reconciler.status import SyncRecord
 from schemas.codec import decode
+from schemas.errors import StopError
 from schemas.resource import ResourceKey
 
 KEPT = 50
@@ -34,12 +35,17 @@ _COLUMNS = ", ".join(_FIELDS)
 
 
 class History:
-    """The history file. Used from one thread."""
+    """The history file. Used from one thread. Raises StopError ``HistoryUnreadable`` where it is none."""
 
     def __init__(self, file: Path) -> None:
         self._db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.executescript(_SCHEMA)
+        try:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            hint = "move the file away; nothing but history is lost"
+            raise StopError("HistoryUnreadable", f"{file}: {error}", hint) from error
 
     def close(self) -> None:
         """Close the file."""

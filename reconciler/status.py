@@ -5,7 +5,7 @@ OutOfSync: the plan is not empty, something is held back or a manifest is wrong.
 cannot be read, so there is nothing to compare with.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -133,8 +133,9 @@ def _resources(desired: Desired, live: LiveState, plan: Plan | None) -> Iterator
     wanted = {resource.key for resource in desired.resources}
     for resource in desired.resources:
         yield _wanted_status(resource, seen, held.get(resource.key) is not None)
+    errors = _first_errors(desired.problems)
     for key in desired.invalid:
-        problem = next((p for p in desired.problems if _names(p, key)), None)
+        problem = errors.get((key.kind, key.namespace, key.name))
         message = f"{problem.file}:{problem.line}:{problem.column} {problem.message}" if problem else ""
         invalid = Health("Degraded", "InvalidManifest", message)
         place = (problem.file, problem.line) if problem else ("", 0)
@@ -158,12 +159,13 @@ def _wanted_status(resource: Resource, seen: Observation, held: bool) -> Resourc
     return ResourceStatus(resource.key, sync, state, resource.origin.file, resource.origin.line)
 
 
-def _names(problem: Problem, key: ResourceKey) -> bool:
-    return problem.severity == "error" and (problem.kind, problem.namespace, problem.name) == (
-        key.kind,
-        key.namespace,
-        key.name,
-    )
+def _first_errors(problems: Iterable[Problem]) -> dict[tuple[str, str, str], Problem]:
+    """The first error of every resource that has one, by (kind, namespace, name)."""
+    errors: dict[tuple[str, str, str], Problem] = {}
+    for problem in problems:
+        if problem.severity == "error":
+            errors.setdefault((problem.kind, problem.namespace, problem.name), problem)
+    return errors
 
 
 def _conditions(
