@@ -129,7 +129,8 @@ class Book:
         for place, unload in list(self.unloads.items()):
             if (unload.namespace, unload.model) != name:
                 continue
-            if unload == _back(loads.get(unload.replica), unload.round):
+            load = loads.get(unload.replica)
+            if load is not None and unload == _back(load, unload.round):
                 del self.unloads[place], loads[unload.replica]
             elif unload.round:
                 self.unloads[place] = replace(unload, round=last)
@@ -162,10 +163,8 @@ def assigned_target(assignment: Assignment) -> Target:
     return Target(assignment.model, assignment.version, replicas)
 
 
-def _back(load: Load | None, number: int) -> Unload | None:
+def _back(load: Load, number: int) -> Unload:
     """The unload that takes a load of the same plan back."""
-    if load is None:
-        return None
     return Unload(load.namespace, load.model, load.version, load.replica, load.memory, "Moved", number)
 
 
