@@ -94,7 +94,7 @@ def _model_health(resource: Resource, spec: ModelSpec, seen: Observation) -> Hea
     if failure is not None and failure.reason == "ScheduleFailed":
         failed = next((e for e in entries if e.state == "LoadFailed"), None)
         reason = "LoadFailed" if failed else failure.reason
-        message = f"{failed.message}; {failure.message}" if failed else failure.message
+        message = failed.message if failed else failure.message
         return Health("Degraded", reason, message, *counts)
     if name in seen.moving:
         return Health("Progressing", "ModelProgressing", "replicas are to be loaded", *counts)
