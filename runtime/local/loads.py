@@ -48,6 +48,9 @@ class Outcome(Protocol):
     def loaded(self, at: ModelAt, digest: str) -> None:
         """``at`` answers, from the artifact of that digest; TransientError where that must not be."""
 
+    async def announce(self, at: ModelAt) -> None:
+        """Say that ``at`` is loaded, once it is routed to; TransientError where it answers no more."""
+
     def failed(self, row: ModelRow) -> None:
         """All tries of a load are used up."""
 
@@ -143,6 +146,7 @@ class Loads:
                     self._careful.add(at.replica)
                 raise
             self._outcome.loaded(at, artifact.digest)
+        await self._outcome.announce(at)
         self._artifacts.let_go(at.version_key)
         self._log.info("model is loaded", model=at.model, replica=str(at.replica))
 

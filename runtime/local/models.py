@@ -18,6 +18,7 @@ from runtime.local.failures import RECOVERABLE
 from runtime.local.limits import LocalLimits
 from runtime.local.loading import Loader
 from runtime.local.loads import Loads
+from runtime.local.proxy import Proxy
 from runtime.local.record import Record
 from runtime.local.rows import ModelAt, ModelRow
 from runtime.local.servers import Incarnation
@@ -36,7 +37,7 @@ _RECHECK_CAP = 32  # recheck pauses grow as 1, 2, 4, … up to this
 class Models:
     """All model replicas of one machine. ``serving`` are those that answer right now.
 
-    ``changed`` is called when live state changes, ``reroute`` when a model begins to serve.
+    ``changed`` is called when live state changes.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Models:
         replicas: Mapping[ReplicaId, SupervisedReplica],
         limits: LocalLimits,
         changed: Callable[[], None],
-        reroute: Callable[[], None],
+        proxy: Proxy,
         logger: Logger,
     ) -> None:
         self.serving: set[ModelAt] = set()
@@ -59,9 +60,10 @@ class Models:
         self._replicas = replicas
         self._limits = limits
         self._changed = changed
-        self._reroute = reroute
+        self._proxy = proxy
         self._log = logger
         self._loads = Loads(versions, artifacts, loader, replicas, self, limits, logger)
+        self._repaired: set[ModelAt] = set()
         self._rechecks: dict[ModelAt, int] = {}
         self._observed: tuple[tuple[ModelRow, ...], tuple[LiveModelReplica, ...]] = ((), ())
 
@@ -141,7 +143,7 @@ class Models:
             if row.state == "Unloading" or (row.state == "LoadFailed" and not row.crashed):
                 self.dropped(row.at)
             elif row.state != "LoadFailed":
-                self._loads.begin(row.at)
+                self._repair(row.at)
 
     async def take_over(self, replica: ReplicaId, incarnation: Incarnation) -> None:
         """Find out what an adopted server holds; load what is missing, unload what is not on record."""
@@ -154,7 +156,7 @@ class Models:
                 self.serving.add(row.at)
             elif row.state in ("Loaded", "Loading"):
                 self._record.models.put(replace(row, state="Loading"))
-                self._loads.begin(row.at)
+                self._repair(row.at)
         for name in sorted(names):
             await self._loader.discard(incarnation, name)
         self._changed()
@@ -199,13 +201,22 @@ class Models:
             raise WaitError("ReplicaNotReady", f"server replica {at.replica} was lost meanwhile")
 
     def loaded(self, at: ModelAt, digest: str) -> None:
-        """Bind the version, write the replica down as Loaded, let it serve."""
+        """Bind the version and let the replica serve."""
         self.require_wanted(at)
         if not self._versions.bind(at.version_key, digest):
             raise TransientError("LoadFailed", "another artifact of this version was loaded meanwhile")
-        self._record.models.put(ModelRow(at, "Loaded"))
         self.serving.add(at)
-        self._reroute()
+
+    async def announce(self, at: ModelAt) -> None:
+        """Write the replica down as Loaded. What is repaired has its routes already, so it waits for them:
+        live state must not say that a model is back before it can be reached."""
+        if at in self._repaired:
+            await self._proxy.caught_up()
+        if at not in self.serving:
+            raise TransientError("LoadFailed", "the server ended while the model was loading")
+        self._repaired.discard(at)
+        self._record.models.put(ModelRow(at, "Loaded"))
+        self._proxy.touch()
         self._changed()
 
     def failed(self, row: ModelRow) -> None:
@@ -217,10 +228,15 @@ class Models:
     def dropped(self, at: ModelAt) -> None:
         """Forget a model replica, and its model's versions where nothing else needs them."""
         self.serving.discard(at)
+        self._repaired.discard(at)
         self._rechecks.pop(at, None)
         self._record.models.drop(at)
         self.forget(at.namespace, at.model)
         self._changed()
+
+    def _repair(self, at: ModelAt) -> None:
+        self._repaired.add(at)
+        self._loads.begin(at)
 
     def _loaded_on(self, replica: ReplicaId) -> set[ModelAt]:
         return {row.at for row in self._record.models_on(replica) if row.state == "Loaded"}

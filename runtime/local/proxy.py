@@ -62,6 +62,7 @@ class Proxy:
         self._unreachable: set[str] = set()
         self._publishing = asyncio.Lock()
         self._touched = asyncio.Event()
+        self._caught_up = asyncio.Event()
 
     @property
     def row(self) -> ProcessRow | None:
@@ -91,6 +92,12 @@ class Proxy:
     def touch(self) -> None:
         """What serves has changed: publish soon."""
         self._touched.set()
+
+    async def caught_up(self) -> None:
+        """Return once what serves now is routed, or could not be: one publication for all who wait."""
+        caught_up = self._caught_up
+        self.touch()
+        await caught_up.wait()
 
     async def settle(self) -> None:
         """Publish what is right now and return once the gateway routes by it."""
@@ -136,12 +143,15 @@ class Proxy:
             await self._touched.wait()
             await asyncio.sleep(self._limits.poll)  # what changes together is told together
             self._touched.clear()
+            caught_up, self._caught_up = self._caught_up, asyncio.Event()
             try:
-                await self._publish()
+                await self.settle()
             except RECOVERABLE as error:
                 self._log.warning("routes not published", reason=error.reason, detail=error.message)
                 await asyncio.sleep(self._limits.restart_backoff)
                 self._touched.set()
+            finally:
+                caught_up.set()
 
     async def _run(self) -> None:
         while True:

@@ -181,7 +181,7 @@ class LocalRuntime:
             supervised,
             limits,
             self._hint,
-            self._proxy.touch,
+            self._proxy,
             log,
         )
         self._replicas = Replicas(

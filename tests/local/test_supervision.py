@@ -328,3 +328,14 @@ async def test_the_old_incarnation_is_kept_while_the_gateway_may_route_to_it(loc
     local.gateway.broken = None
     await local.eventually(lambda: running(local) == 2)
     assert local.route("iris").upstreams[0].endpoints == (local.process(str(FIRST)).endpoint,)
+
+
+async def test_a_repaired_model_is_not_loaded_before_it_is_routed(local):
+    """Live state never says that a model is back while the gateway does not lead to it."""
+    await serve_iris(local)
+    await local.crash(FIRST)
+    await local.eventually(lambda: local.route("iris") is None)
+    await local.recover(FIRST)
+    await eventually(local.runtime, lambda state: loaded(state) == [("iris", 1, FIRST, "Loaded")])
+    assert local.route("iris") is not None
+    assert local.gateway.settled_versions[-1] == len(local.gateway.tables)
