@@ -6,7 +6,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Demand:
     """A model at one version. ``version`` is the digest of its spec without replica counts; ``memory``
-    is bytes per replica; ``server`` pins it; ``explainer`` models need ``alibi-explain``."""
+    is bytes per replica; ``server`` pins it; ``explainer`` models need ``alibi-explain``. Where not all
+    fit, a higher ``priority`` goes first; it never takes the place of a served model."""
 
     namespace: str
     model: str
@@ -17,3 +18,4 @@ class Demand:
     min_replicas: int = 0
     server: str | None = None
     explainer: bool = False
+    priority: int = 0
