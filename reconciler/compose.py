@@ -21,7 +21,7 @@ from reconciler.loop import Controller
 from reconciler.offline import Offline
 from reconciler.planner import Policy
 from reconciler.source.application import DeclaredApplication, GitApplication, Source
-from reconciler.source.git import local_path
+from reconciler.source.urls import local_path
 from reconciler.web.api import Questions, make_app
 from reconciler.web.server import ApiServer, bind
 from runtime.gateway.envoy import EnvoyGateway

@@ -25,7 +25,7 @@ from reconciler.config import (
     StorageMapping,
 )
 from reconciler.diff import PrunePolicy
-from reconciler.source.git import local_path
+from reconciler.source.urls import local_path
 from schemas.document import Document, parse
 from schemas.errors import InputError
 from schemas.load import combine, read_file

@@ -13,8 +13,9 @@ from typing import Protocol
 from reconciler.config import CONFIGURATION, ApplicationConfig
 from reconciler.desired import Desired
 from reconciler.diff import PrunePolicy
-from reconciler.source.git import GitSource, Snapshot, redacted
+from reconciler.source.git import GitSource, Snapshot
 from reconciler.source.readings import Readings
+from reconciler.source.urls import redacted
 from reconciler.source.watch import watch
 from reconciler.status import ApplicationSource
 from schemas.codec import digest

@@ -7,21 +7,29 @@ blocks; callers run it in a thread. Watching and polling live beside this module
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import NamedTuple
 
 import pygit2
-from pygit2.enums import DeltaStatus, FileMode
+from pygit2.enums import FileMode
 
+from reconciler.source.trees import Leaf, changes
+from reconciler.source.urls import local_path, redacted, without_credentials
 from schemas.errors import InputError, TransientError
 from schemas.problem import Problem
 
 SUFFIXES = (".yaml", ".yml", ".json")
 MAX_FILES = 100_000
-MAX_DEPTH = 64
 MAX_BLOB = 1 << 20
 """Bytes of one manifest file; a larger one is refused unread."""
+MAX_TEXT = 2_000
+"""Characters of a commit's message that are kept."""
+TIMEOUTS_MS = (15_000, 60_000)
+"""To connect to a remote, and to wait for it to go on: one that hangs must not hang its application."""
+_REMOTE_HEAD = "refs/moorage/HEAD"
+"""Where the mirror keeps what the remote's HEAD names."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +44,9 @@ class Entry:
 class Snapshot:
     """What a source holds at one commit: manifest files by path, sorted.
 
-    ``digest`` covers (path, mode, blob) and nothing of the commit; ``refused`` are problems of entries
-    that are never read (symlinks, submodules, oversized files).
+    ``digest`` covers (path, mode, blob) and what is refused, and nothing of the commit; ``refused`` are
+    problems of entries that are never read (symlinks, submodules, oversized files), by path. Author and
+    message are whatever somebody wrote.
     """
 
     revision: str
@@ -47,6 +56,13 @@ class Snapshot:
     digest: str
     entries: Mapping[str, Entry] = field(default_factory=dict)
     refused: tuple[Problem, ...] = ()
+
+
+class _Contents(NamedTuple):
+    """What a tree holds, entries and what is refused, each sorted by path."""
+
+    entries: Mapping[str, Entry]
+    refused: tuple[Problem, ...]
 
 
 class GitSource:
@@ -61,6 +77,16 @@ class GitSource:
         self._mirror = mirror
         self._opened: pygit2.Repository | None = None
 
+    def git_folder(self) -> Path | None:
+        """Where a local repository keeps its refs (of a worktree: those of its main repository)."""
+        if self.local is None:
+            return None
+        found = pygit2.discover_repository(str(self.local))
+        if found is None:
+            return None
+        common = Path(found) / "commondir"
+        return (Path(found) / common.read_text().strip()).resolve() if common.is_file() else Path(found)
+
     def fetch(self) -> None:
         """Bring the mirror of a remote repository up to date; nothing to do for a local one.
 
@@ -68,12 +94,16 @@ class GitSource:
         """
         if self.local is not None:
             return
+        pygit2.settings.server_connect_timeout, pygit2.settings.server_timeout = TIMEOUTS_MS
         try:
             repository = self._open()
             remote = repository.remotes.create_anonymous(self.repository)
-            remote.fetch(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"], prune=_PRUNE)
+            remote.fetch(
+                ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", f"+HEAD:{_REMOTE_HEAD}"],
+                prune=_PRUNE,
+            )
         except (pygit2.GitError, ValueError) as error:
-            message = _without_credentials(str(error), self.repository)
+            message = without_credentials(str(error), self.repository)
             raise TransientError("FetchFailed", f"{redacted(self.repository)}: {message}") from error
 
     def head(self) -> str:
@@ -86,26 +116,45 @@ class GitSource:
     def snapshot(self, previous: Snapshot | None = None) -> Snapshot:
         """What the source holds now. The same commit gives ``previous`` back, the same tree its entries.
 
-        Raises InputError ``RevisionNotFound``, ``RepositoryNotFound`` or ``PathNotFound``.
+        Raises InputError ``RevisionNotFound``, ``RepositoryNotFound`` or ``PathNotFound``, TransientError
+        ``RepositoryUnreadable``.
         """
+        with self._reading():
+            return self._snapshot(previous)
+
+    def _snapshot(self, previous: Snapshot | None) -> Snapshot:
         commit = self._commit()
         revision = str(commit.id)
         if previous is not None and previous.revision == revision:
             return previous
         tree = self._subtree(commit)
-        author, message = commit.author.name or "", commit.message
+        author, message = _words(commit.author.raw_name), _words(commit.raw_message)
         if previous is not None and previous.tree == str(tree.id):
             return Snapshot(
                 revision, author, message, previous.tree, previous.digest, previous.entries, previous.refused
             )
-        entries, refused = self._entries(tree, previous)
-        same = previous is not None and entries is previous.entries
-        digest = previous.digest if previous is not None and same else _digest(entries)
-        return Snapshot(revision, author, message, str(tree.id), digest, entries, refused)
+        found = self._contents(str(tree.id), previous)
+        same = previous is not None and (
+            previous.entries is found.entries and previous.refused == found.refused
+        )
+        digest = previous.digest if previous is not None and same else _digest(found)
+        return Snapshot(revision, author, message, str(tree.id), digest, found.entries, found.refused)
 
     def blob(self, blob: str) -> bytes:
-        """The bytes of one blob."""
-        return bytes(self._open().odb.read(pygit2.Oid(hex=blob))[1])
+        """The bytes of one blob. Raises TransientError ``RepositoryUnreadable``."""
+        with self._reading():
+            return self._read(blob)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (pygit2.GitError, KeyError) as error:
+            raise TransientError(
+                "RepositoryUnreadable",
+                f"{redacted(self.repository)}: cannot read {error}",
+                "git fsck says more",
+            ) from error
 
     def _open(self) -> pygit2.Repository:
         if self._opened is None:
@@ -125,7 +174,8 @@ class GitSource:
 
     def _commit(self) -> pygit2.Commit:
         repository = self._open()
-        for name in (f"refs/heads/{self.revision}", f"refs/tags/{self.revision}", self.revision):
+        named = _REMOTE_HEAD if self.local is None and self.revision == "HEAD" else self.revision
+        for name in (f"refs/heads/{self.revision}", f"refs/tags/{self.revision}", named):
             try:
                 return repository.revparse_single(name).peel(pygit2.Commit)
             except (KeyError, ValueError, pygit2.GitError):
@@ -151,108 +201,62 @@ class GitSource:
             )
         return entry
 
-    def _entries(
-        self, tree: pygit2.Tree, previous: Snapshot | None
-    ) -> tuple[Mapping[str, Entry], tuple[Problem, ...]]:
-        if previous is None or previous.refused:
-            return self._walk(tree)
-        try:
-            before = self._open()[previous.tree]
-        except KeyError:  # a force push whose old objects are gone
-            return self._walk(tree)
-        assert isinstance(before, pygit2.Tree)
-        return self._changed(before, tree, previous.entries)
+    def _contents(self, tree: str, previous: Snapshot | None) -> _Contents:
+        if previous is not None:
+            try:
+                return self._changed(_Contents(previous.entries, previous.refused), previous.tree, tree)
+            except KeyError:  # a force push whose old objects are gone
+                pass
+        return self._changed(_Contents({}, ()), None, tree)
 
-    def _walk(self, tree: pygit2.Tree) -> tuple[Mapping[str, Entry], tuple[Problem, ...]]:
-        entries: dict[str, Entry] = {}
-        refused: list[Problem] = []
-        for path, item in _files(tree, self.path, 0):
-            self._admit(path, int(item.filemode), str(item.id), entries, refused)
-        return dict(sorted(entries.items())), tuple(refused)
+    def _changed(self, known: _Contents, before: str | None, after: str) -> _Contents:
+        """What ``after`` holds; ``known.entries`` itself where no manifest file changed."""
+        entries = dict(known.entries)
+        refused = {problem.file: problem for problem in known.refused}
+        for path, leaf in changes(self._read, before, after, self.path):
+            entries.pop(path, None)
+            refused.pop(path, None)
+            problem = self._refusal(path, leaf) if leaf is not None else None
+            if problem is not None:
+                refused[path] = problem
+            elif leaf is not None and path.endswith(SUFFIXES):
+                entries[path] = Entry(leaf.mode, leaf.id)
+        if len(entries) > MAX_FILES:
+            raise InputError("TooManyFiles", f"more than {MAX_FILES} manifest files below {self.path!r}")
+        same = entries == known.entries
+        return _Contents(
+            known.entries if same else dict(sorted(entries.items())),
+            tuple(problem for _, problem in sorted(refused.items())),
+        )
 
-    def _changed(
-        self, before: pygit2.Tree, after: pygit2.Tree, known: Mapping[str, Entry]
-    ) -> tuple[Mapping[str, Entry], tuple[Problem, ...]]:
-        """``known`` itself where no manifest file changed."""
-        entries = dict(known)
-        refused: list[Problem] = []
-        prefix = f"{self.path}/" if self.path else ""
-        for delta in before.diff_to_tree(after).deltas:
-            entries.pop(prefix + _text(delta.old_file.raw_path), None)
-            if delta.status != DeltaStatus.DELETED:
-                new = delta.new_file
-                self._admit(prefix + _text(new.raw_path), int(new.mode), str(new.id), entries, refused)
-        same = entries == known
-        return known if same else dict(sorted(entries.items())), tuple(refused)
+    def _refusal(self, path: str, leaf: Leaf) -> Problem | None:
+        if leaf.mode == FileMode.LINK:
+            found = "SymlinkRefused", "symbolic links are not followed", "commit the file itself"
+        elif leaf.mode == FileMode.COMMIT:
+            found = "SubmoduleRefused", "submodules are not read", "commit the files themselves"
+        elif path.endswith(SUFFIXES) and self._size(leaf.id) > MAX_BLOB:
+            found = "FileTooLarge", f"larger than {MAX_BLOB} bytes", "split it"
+        else:
+            return None
+        code, message, hint = found
+        return Problem("error", code, path, 0, 0, "", "", "", "", message, hint)
 
-    def _admit(
-        self, path: str, mode: int, blob: str, entries: dict[str, Entry], refused: list[Problem]
-    ) -> None:
-        if mode == FileMode.LINK:
-            refused.append(_refusal(path, "SymlinkRefused", "symbolic links are not followed"))
-        elif mode == FileMode.COMMIT:
-            refused.append(_refusal(path, "SubmoduleRefused", "submodules are not read"))
-        elif path.endswith(SUFFIXES):
-            if len(entries) >= MAX_FILES:
-                raise InputError("TooManyFiles", f"more than {MAX_FILES} manifest files below {self.path!r}")
-            if self._open().odb.read_header(pygit2.Oid(hex=blob))[1] > MAX_BLOB:
-                refused.append(_refusal(path, "FileTooLarge", f"larger than {MAX_BLOB} bytes"))
-            else:
-                entries[path] = Entry(mode, blob)
+    def _size(self, blob: str) -> int:
+        return int(self._open().odb.read_header(pygit2.Oid(hex=blob))[1])
+
+    def _read(self, identity: str) -> bytes:
+        return bytes(self._open().odb.read(pygit2.Oid(hex=identity))[1])
 
 
 _PRUNE = pygit2.enums.FetchPrune.PRUNE
 
 
-def local_path(repository: str) -> Path | None:
-    """The folder of a repository that is on this machine, or None for a remote URL."""
-    url = urlsplit(repository)
-    if url.scheme == "file":
-        return Path(url.path)
-    if url.scheme or _is_scp(repository):
-        return None
-    return Path(repository).expanduser()
+def _words(raw: bytes | None) -> str:
+    """What somebody wrote into a commit, whatever its encoding is said to be."""
+    return (raw or b"")[: 4 * MAX_TEXT].decode("utf-8", "replace")[:MAX_TEXT]
 
 
-def redacted(repository: str) -> str:
-    """The URL without user name, password and query: safe to show."""
-    url = urlsplit(repository)
-    if not url.scheme or not url.netloc:
-        return repository
-    return f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
-
-
-def _is_scp(repository: str) -> bool:
-    """``git@host:path``, the short form of an ssh URL."""
-    head, colon, _ = repository.partition(":")
-    return bool(colon) and "@" in head and "/" not in head
-
-
-def _without_credentials(message: str, repository: str) -> str:
-    return message.replace(repository, redacted(repository))
-
-
-def _files(tree: pygit2.Tree, prefix: str, depth: int) -> Iterator[tuple[str, pygit2.Object]]:
-    if depth > MAX_DEPTH:
-        raise InputError("TreeTooDeep", f"more than {MAX_DEPTH} folders deep at {prefix[:80]!r}")
-    for item in tree:
-        name = _text(item.raw_name)
-        path = f"{prefix}/{name}" if prefix else name
-        if isinstance(item, pygit2.Tree):
-            yield from _files(item, path, depth + 1)
-        else:
-            yield path, item
-
-
-def _text(name: bytes | None) -> str:
-    """A path as text; bytes that are not UTF-8 are shown escaped."""
-    return (name or b"").decode("utf-8", "backslashreplace")
-
-
-def _digest(entries: Mapping[str, Entry]) -> str:
-    lines = "".join(f"{entry.mode:o} {entry.blob} {path}\0" for path, entry in entries.items())
-    return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def _refusal(path: str, code: str, message: str) -> Problem:
-    return Problem("error", code, path, 0, 0, "", "", "", "", message, "commit the file itself")
+def _digest(contents: _Contents) -> str:
+    lines = [f"{entry.mode:o} {entry.blob} {path}\0" for path, entry in contents.entries.items()]
+    lines.extend(f"{problem.code} {problem.file}\0" for problem in contents.refused)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

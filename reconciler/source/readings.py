@@ -28,7 +28,7 @@ class Readings:
 
     def desired(self, snapshot: Snapshot, read_blob: Callable[[str], bytes]) -> Desired:
         """The desired state of ``snapshot``; ``read_blob`` is asked only for blobs not yet seen."""
-        if self._last is not None and self._last[0] == snapshot.digest and not snapshot.refused:
+        if self._last is not None and self._last[0] == snapshot.digest:
             return self._renamed(self._last[1], snapshot.revision)
         files = {
             (path, entry.blob): self._files.get((path, entry.blob))

@@ -1,0 +1,97 @@
+"""Two Git trees compared, without looking at what is the same in both.
+
+Trees are read as Git stores them (``<mode> <name>\\0<20 bytes>`` one after the other), so a folder costs
+one look-up however many files it has, and one that did not change costs nothing. A walk from nothing is
+the comparison with nothing.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from schemas.errors import InputError
+
+MAX_DEPTH = 64
+MAX_ENTRIES = 1_000_000
+"""Files and folders that are looked at: trees may hold one another many times over."""
+
+_ENTRY = re.compile(rb"[0-7]+ [^\0]+\0.{20}", re.DOTALL)
+_FOLDER = b"40000"
+
+_Found = tuple[bytes, bytes]
+"""Mode as Git writes it, and the object's id."""
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """What stands at a path now: anything but a folder. ``mode`` is Git's, ``id`` in hex."""
+
+    mode: int
+    id: str
+
+
+def changes(
+    read: Callable[[str], bytes], before: str | None, after: str | None, prefix: str = ""
+) -> Iterator[tuple[str, Leaf | None]]:
+    """Every path below ``prefix`` at which the tree ``after`` holds something else than ``before``, with
+    what it holds; None where nothing is left. ``read`` gives the bytes of a tree by its id in hex.
+
+    Raises InputError ``TooManyFiles`` or ``TreeTooDeep``, and whatever ``read`` raises.
+    """
+    return _Comparison(read).changes(before, after, prefix, 0)
+
+
+class _Comparison:
+    def __init__(self, read: Callable[[str], bytes]) -> None:
+        self._read = read
+        self._seen = 0
+
+    def changes(
+        self, before: str | None, after: str | None, path: str, depth: int
+    ) -> Iterator[tuple[str, Leaf | None]]:
+        if depth > MAX_DEPTH:
+            raise InputError("TreeTooDeep", f"more than {MAX_DEPTH} folders deep at {path[:80]!r}")
+        old, new = self._entries(before), self._entries(after)
+        gone, came = _by_name(old - new), _by_name(new - old)
+        for name in sorted(gone.keys() | came.keys()):
+            inner = f"{path}/{text(name)}" if path else text(name)
+            yield from self._change(gone.get(name), came.get(name), inner, depth)
+
+    def _change(
+        self, was: _Found | None, now: _Found | None, path: str, depth: int
+    ) -> Iterator[tuple[str, Leaf | None]]:
+        was_folder, now_folder = _folder(was), _folder(now)
+        if was_folder or now_folder:
+            yield from self.changes(was_folder, now_folder, path, depth + 1)
+        if now and not now_folder:
+            yield path, Leaf(int(now[0], 8), now[1].hex())
+        elif was and not was_folder:
+            yield path, None
+
+    def _entries(self, tree: str | None) -> set[bytes]:
+        entries: set[bytes] = set(_ENTRY.findall(self._read(tree))) if tree else set()
+        self._seen += 1 + len(entries)
+        if self._seen > MAX_ENTRIES:
+            raise InputError("TooManyFiles", f"more than {MAX_ENTRIES} files and folders")
+        return entries
+
+
+def text(name: bytes) -> str:
+    """A name as text that is harmless to show: what is not printable, not UTF-8 or a backslash is
+    escaped. Two names never become the same text."""
+    plain = name.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+    if plain.isprintable():
+        return plain
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
+
+
+def _by_name(entries: set[bytes]) -> dict[bytes, _Found]:
+    found = {}
+    for entry in sorted(entries):
+        mode, _, name = entry[:-21].partition(b" ")
+        found[name] = mode, entry[-20:]
+    return found
+
+
+def _folder(found: _Found | None) -> str | None:
+    return found[1].hex() if found is not None and found[0] == _FOLDER else None

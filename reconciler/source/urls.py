@@ -1,0 +1,54 @@
+"""Where a repository is: on this machine or elsewhere, and how its address is shown.
+
+An address may hold a password or a token. None of them leaves this module in a text for people.
+"""
+
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from schemas.errors import InputError
+
+
+def local_path(repository: str) -> Path | None:
+    """The folder of a repository that is on this machine, or None for a remote URL."""
+    url = _split(repository)
+    if url.scheme == "file":
+        return Path(url.path)
+    if url.scheme or _is_scp(repository):
+        return None
+    return Path(repository).expanduser()
+
+
+def redacted(repository: str) -> str:
+    """The URL without user name, password and query: safe to show."""
+    url = _split(repository)
+    if not url.scheme or not url.netloc:
+        return repository
+    return f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
+
+
+def without_credentials(message: str, repository: str) -> str:
+    """``message`` with nothing of the address in it that is secret."""
+    message = message.replace(repository, redacted(repository))
+    for secret in _secrets(_split(repository)):
+        message = message.replace(secret, "***")
+    return message
+
+
+def _secrets(url: SplitResult) -> list[str]:
+    """The password as written and as meant; a name alone in a web address is a token."""
+    alone = url.username if url.scheme in ("http", "https") and url.password is None else None
+    return [text for part in (url.password, alone) if part for text in (part, unquote(part))]
+
+
+def _is_scp(repository: str) -> bool:
+    """``git@host:path``, the short form of an ssh URL."""
+    head, colon, _ = repository.partition(":")
+    return bool(colon) and "@" in head and "/" not in head
+
+
+def _split(repository: str) -> SplitResult:
+    try:
+        return urlsplit(repository)
+    except ValueError:  # its words may repeat what must not be shown
+        raise InputError("RepositoryNotFound", "the address of a repository is no URL and no path") from None
