@@ -90,6 +90,7 @@ class LocalRuntime:
         self._log: Logger = logger or structlog.get_logger("runtime.local")
         self._hints: set[asyncio.Event] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._leaving: dict[ModelAt, asyncio.Task[None]] = {}
         self._broken: BaseException | None = None
 
     async def start(self) -> None:
@@ -203,7 +204,7 @@ class LocalRuntime:
                 self._replicas.forget(row.id)
             elif row.id not in adopted:
                 self._replicas.bring_up(row)
-        self._watch(asyncio.create_task(self._finish_unloads(sorted(adopted))))
+        self._finish_unloads(sorted(adopted))
         self._watch(asyncio.create_task(self._models.recheck()))
         self._watch(asyncio.create_task(self._bound_logs()))
 
@@ -231,8 +232,10 @@ class LocalRuntime:
             case StopServerReplica(replica):
                 await self._replicas.stop(replica)
             case LoadModel():
+                await self._left(operation)
                 return await self._models.load(operation)
             case UnloadModel(namespace, model, version, replica):
+                await self._left(operation)
                 await self._unload(ModelAt(namespace, model, version, replica))
             case SetRoutes():
                 await self._set_routes(operation)
@@ -252,15 +255,28 @@ class LocalRuntime:
             await asyncio.sleep(self._limits.unload_grace)
         await self._models.take_out(at)
 
-    async def _finish_unloads(self, adopted: Iterable[ReplicaId]) -> None:
-        """What the last controller had begun to unload; what cannot be finished is left to the next plan."""
+    def _finish_unloads(self, adopted: Iterable[ReplicaId]) -> None:
+        """What the last controller had begun to unload goes; whoever wants it again waits until it has."""
         for replica in adopted:
             for row in self._record.models_on(replica):
                 if row.state == "Unloading":
-                    try:
-                        await self._unload(row.at)
-                    except RECOVERABLE as error:
-                        self._log.warning("model not unloaded", reason=error.reason, detail=error.message)
+                    task = self._leaving[row.at] = asyncio.create_task(self._finish_unload(row.at))
+                    self._watch(task)
+
+    async def _finish_unload(self, at: ModelAt) -> None:
+        """What cannot be finished is left to the next plan."""
+        try:
+            await self._unload(at)
+        except RECOVERABLE as error:
+            self._log.warning("model not unloaded", reason=error.reason, detail=error.message)
+        finally:
+            del self._leaving[at]
+
+    async def _left(self, operation: LoadModel | UnloadModel) -> None:
+        """Return once no unload of that model replica is left over from the last controller."""
+        at = ModelAt(operation.namespace, operation.model, operation.version, operation.replica)
+        if at in self._leaving:
+            await asyncio.wait({self._leaving[at]})
 
     async def _set_routes(self, operation: SetRoutes) -> None:
         with self._record.together():

@@ -150,6 +150,24 @@ async def test_an_unload_that_was_begun_is_finished(local):
     assert await local.server(FIRST).loaded() == ()
 
 
+async def test_what_is_wanted_again_while_its_unload_is_finished_is_served(local):
+    """A load of what the last controller had begun to unload comes after that, and is not undone by it."""
+    wanted = await serve_iris(local)
+    await local.runtime.stop("leave")
+    record = Record(local.folder)
+    for row in record.models.in_order():
+        record.models.put(replace(row, state="Unloading"))
+    record.close()
+    local.limits = replace(local.limits, unload_grace=0.3)
+    local.runtime = local.make()
+    await local.runtime.start()
+    await asyncio.sleep(local.limits.unload_grace / 2)  # the unload is under way
+    await done(local.runtime, wanted)
+    await asyncio.sleep(local.limits.unload_grace)
+    assert loaded(await local.runtime.observe()) == [("iris", 1, FIRST, "Loaded")]
+    assert await local.server(FIRST).loaded() == ("iris_1",)
+
+
 async def test_a_process_that_the_record_does_not_know_is_ended(local):
     """It carries the token of this state folder, so it is ours and unwanted."""
     await serve_iris(local)
