@@ -77,7 +77,12 @@ async def _serve(
     live = await runtime.observe()
     history = History(_history_file(config))
     controller = Controller(
-        config.applications, runtime, policies(), history, config.state / "mirrors", declared(config, live)
+        config.applications,
+        runtime,
+        policies(config),
+        history,
+        config.state / "mirrors",
+        declared(config, live),
     )
     questions = Questions(controller, config.state, gateway_urls(config), address.instance)
     write_address(config.state, address)
@@ -141,7 +146,7 @@ def offline(config: Config) -> Offline:
         config.state,
         sources,
         lambda: live_state(config),
-        policies(),
+        policies(config),
         _history_file(config),
         gateway_urls(config),
     )
@@ -159,9 +164,10 @@ def live_state(config: Config) -> LiveState:
     return load_live_state(config.state, facts)
 
 
-def policies() -> Callable[[ApplicationConfig], Policy]:
-    """The planning policy of an application: its own prune rules, the built-in ServerConfigs."""
-    return lambda application: Policy(application.prune, built_in())
+def policies(config: Config) -> Callable[[ApplicationConfig], Policy]:
+    """The planning policy of an application: its own prune rules, what holds for the whole runtime."""
+    listening = tuple(sorted(config.listeners))
+    return lambda application: Policy(application.prune, built_in(), listening)
 
 
 @cache

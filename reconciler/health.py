@@ -98,6 +98,8 @@ def _model_health(resource: Resource, spec: ModelSpec, seen: Observation) -> Hea
         return Health("Degraded", reason, message, *counts)
     if name in seen.moving:
         return Health("Progressing", "ModelProgressing", "replicas are to be loaded", *counts)
+    if failure is not None and failure.reason == "NamespaceNotServed":
+        return Health("Degraded", failure.reason, failure.message, *counts)
     wanted = scaling.replicas if failure is None else failure.placed
     if failure is not None and available >= wanted:
         return Health("Healthy", failure.reason, failure.message, *counts)

@@ -31,10 +31,12 @@ from schemas.specs import ExperimentSpec, ModelSpec, PipelineSpec, ServerConfigS
 @dataclass(frozen=True)
 class Policy:
     """What planning depends on beside Git and the world. ``server_configs`` are the built-in
-    ServerConfigs, used where the namespace declares none of that name."""
+    ServerConfigs, used where the namespace declares none of that name; ``listening`` are the namespaces
+    that the gateway listens for, None where it listens for all."""
 
     prune: PrunePolicy = field(default_factory=PrunePolicy)
     server_configs: Mapping[str, ServerConfigSpec] = field(default_factory=dict)
+    listening: tuple[str, ...] | None = None
 
 
 def plan(desired: Desired, live: LiveState, policy: Policy, reason: str = "Sync") -> Plan:
@@ -52,7 +54,7 @@ def plan(desired: Desired, live: LiveState, policy: Policy, reason: str = "Sync"
         loads=moves.loads,
         unloads=moves.unloads,
         routes=_route_changes(wanted, moves, live),
-        failures=_failures(wanted, servers, moves),
+        failures=_failures(wanted, servers, moves, policy),
         held=difference.held,
         capacity=moves.capacity,
         specs=_specs(wanted, moves.loads),
@@ -122,14 +124,24 @@ def _route_changes(
 
 
 def _failures(
-    wanted: Mapping[ResourceKey, Resource], servers: ServerPlan, moves: Moves
+    wanted: Mapping[ResourceKey, Resource], servers: ServerPlan, moves: Moves, policy: Policy
 ) -> tuple[Failure, ...]:
-    failures = [*servers.failures, *(_model_failures(moves))]
+    """One per resource: what keeps a model from running comes before what keeps it from being asked."""
+    found = {failure.key: failure for failure in (*servers.failures, *_model_failures(moves))}
     for resource in wanted.values():
-        failure = _composite_failure(resource, moves.targets)
+        failure = _composite_failure(resource, moves.targets) or _listener_failure(resource, policy)
         if failure is not None:
-            failures.append(failure)
-    return tuple(sorted(failures, key=lambda failure: failure.key))
+            found.setdefault(failure.key, failure)
+    return tuple(found[key_] for key_ in sorted(found))
+
+
+def _listener_failure(resource: Resource, policy: Policy) -> Failure | None:
+    namespace = resource.key.namespace
+    asked = isinstance(resource.spec, ModelSpec | ExperimentSpec)
+    if not asked or policy.listening is None or namespace in policy.listening:
+        return None
+    message = f"the gateway has no port for namespace {namespace}: name one under gateway.listeners"
+    return Failure(resource.key, "NamespaceNotServed", message)
 
 
 def _model_failures(moves: Moves) -> Iterator[Failure]:

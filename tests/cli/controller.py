@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from reconciler.address import Address, withdraw, write_address
 from reconciler.compose import policies
-from reconciler.config import ApplicationConfig
+from reconciler.config import ApplicationConfig, Config
 from reconciler.history import History
 from reconciler.loop import Controller
 from reconciler.web.api import Questions, make_app
@@ -79,9 +79,8 @@ class RunningController:
         self._task = task
         history = History(self._state / "history.sqlite")
         application = ApplicationConfig("example", str(self._repository), "main", interval=3600.0)
-        self.controller = Controller(
-            [application], self.runtime, policies(), history, self._state / "mirrors"
-        )
+        policy = policies(Config(self._state, (application,)))
+        self.controller = Controller([application], self.runtime, policy, history, self._state / "mirrors")
         try:
             with bind("127.0.0.1", 0) as socket:
                 await self._serve(socket)

@@ -476,3 +476,18 @@ def test_number_of_server_replicas_is_bounded():
     todo, live = run(story())
     assert [(str(f.key), f.reason) for f in todo.failures] == [("Server default/mlserver", "TooManyReplicas")]
     assert live_models(live) == ["iris_1 mlserver/0 Loaded"]
+
+
+def test_model_of_a_namespace_without_a_port_says_so():
+    """A model that nobody can ask is loaded all the same and named with NamespaceNotServed."""
+
+    async def story():
+        world = SimulatedRuntime()
+        policy = replace(POLICY, listening=("default",))
+        wanted = desired(server("s", "far"), model("iris", "far"))
+        await settle(wanted, world, policy)
+        return plan(wanted, await world.observe(), policy)
+
+    todo = run(story())
+    assert todo.empty
+    assert [(str(f.key), f.reason) for f in todo.failures] == [("Model far/iris", "NamespaceNotServed")]
