@@ -128,7 +128,7 @@ def _server_health(resource: Resource, spec: ServerSpec, seen: Observation) -> H
         reason = lost.reason or "ServerReplicaLost"
         return Health("Degraded", reason, f"replica {lost.id.index}: {lost.message}", desired, ready)
     kept = next((r for r in replicas if r.state == "Ready" and r.reason), None)
-    if kept is not None:  # its replacement failed; the old incarnation serves on
+    if kept is not None and name in seen.server_moves:  # its replacement failed and is still wanted
         message = f"replica {kept.id.index}: {kept.message}"
         return Health("Degraded", kept.reason, message, desired, ready)
     if name in seen.server_moves or ready < desired:

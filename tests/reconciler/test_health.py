@@ -109,10 +109,13 @@ SERVER = server(replicas=2)
         ([replica(reason="ServerStartFailed", message="no port"), replica(NEXT)],
          replace(NOTHING, server_moves=(ServerMove("replace", AT, TEMPLATE),)),
          ("Degraded", "ServerStartFailed")),
+        ([replica(reason="ServerStartFailed", message="no port"), replica(NEXT)], NOTHING,
+         ("Healthy", "ServerReady")),
     ],
 )  # fmt: skip
 def test_server(servers, todo, expected):
-    """A server is as healthy as its worst replica; a replacement that failed is told while the old serves."""
+    """A server is as healthy as its worst replica; a replacement that failed is told as long as it is
+    wanted, while the old one serves."""
     assert judged(SERVER, live(SERVER, servers=servers), todo) == expected
 
 
