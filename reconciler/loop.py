@@ -26,7 +26,7 @@ from reconciler.status import ApplicationStatus, Condition, application_status
 from reconciler.sync import Progress, execute, stops_alone
 from runtime.ports import Runtime
 from runtime.state import LiveState
-from schemas.errors import InputError, MoorageError, StopError
+from schemas.errors import InputError, MoorageError, StopError, TransientError
 from schemas.resource import Resource, ResourceKey
 
 log = structlog.get_logger(__name__)
@@ -34,13 +34,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class _Application:
-    """One application's source and what was last seen of it."""
+    """One application's source and what was last seen of it. ``error`` says why it cannot be read now,
+    ``unplanned`` why there is no plan of what was read."""
 
     source: Source
     policy: Policy
     desired: Desired | None = None
     plan: Plan | None = None
     error: Condition | None = None
+    unplanned: Condition | None = None
 
 
 class Controller:
@@ -69,7 +71,6 @@ class Controller:
         self._events: asyncio.Queue[controller.Event] = asyncio.Queue()
         self._live = LiveState()
         self._tasks: asyncio.TaskGroup | None = None
-        self._settled = asyncio.Event()
 
     async def run(self) -> None:
         """Keep reconciling until cancelled. Raises StopError where the runtime cannot go on."""
@@ -101,7 +102,8 @@ class Controller:
         """The status of one application. Raises InputError ``ApplicationNotFound``."""
         app = self._app(name)
         last = next(iter(self._history.syncs(name, limit=1)), None)
-        return application_status(app.source.shown, app.desired, self._live, app.plan, app.error, last)
+        error = app.error or app.unplanned
+        return application_status(app.source.shown, app.desired, self._live, app.plan, error, last)
 
     async def plan(self, name: str) -> Plan:
         """A plan of what Git and the world say now; the same function that the sync executes.
@@ -187,10 +189,12 @@ class Controller:
             app.plan = await asyncio.to_thread(plan, desired, live, app.policy, self._reason(app))
         except StopError:
             raise
-        except Exception:
+        except Exception as error:
             log.exception("planning failed", application=name, revision=revision)
+            app.unplanned = _why(error)
             self._events.put_nowait(controller.PlanFailed(name, revision, world))
             return
+        app.unplanned = None
         self._events.put_nowait(controller.Planned(name, revision, world, app.plan.digest, app.plan.empty))
 
     def _reason(self, app: _Application) -> str:
@@ -205,9 +209,7 @@ class Controller:
         name, todo, desired = app.source.config.name, app.plan, app.desired
         assert todo is not None
         assert desired is not None
-        live = await self._observe()
-        basis = await asyncio.to_thread(basis_digest, desired, live, app.policy)
-        if basis != todo.basis:
+        if not await self._holds(app, todo, desired):
             log.info("plan dropped: what it was made from changed", application=name)
             self._events.put_nowait(controller.Stale(name))
             return
@@ -220,6 +222,15 @@ class Controller:
         self._note_created(todo)
         log.info("sync ended", application=name, revision=todo.revision[:7], failed=len(failed))
         self._events.put_nowait(controller.Executed(name, todo.digest))
+
+    async def _holds(self, app: _Application, todo: Plan, desired: Desired) -> bool:
+        """True where what a plan was made from is still so. What cannot be observed may have changed:
+        making the next plan tells."""
+        try:
+            live = await self._observe()
+        except TransientError:
+            return False
+        return todo.basis == await asyncio.to_thread(basis_digest, desired, live, app.policy)
 
     def _note_created(self, done: Plan) -> None:
         self._history.note_created([c.key for c in done.changes if c.action == "create"], _now())
@@ -244,6 +255,13 @@ def _report(application: str) -> Callable[[Progress], None]:
             log.info("step done", **facts, done=progress.done, total=progress.total)
 
     return report
+
+
+def _why(error: Exception) -> Condition:
+    """An error of ours by its own words; anything else is a defect, and the log says more."""
+    if isinstance(error, MoorageError):
+        return Condition(error.reason, error.message)
+    return Condition("InternalError", f"planning failed: {type(error).__name__}; the log says more")
 
 
 def _now() -> datetime:
