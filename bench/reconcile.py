@@ -178,8 +178,9 @@ async def settled(history: History, revision: str) -> float:
 async def measure_push(size: int, repository: Repository, folder: Path) -> None:
     """From the moved ref to the sync's end: one model of ``size`` changed."""
     history = History(folder / "history.db")
+    rules = policy()
     runtime = SimulatedRuntime()
-    controller = Controller([config(repository)], runtime, lambda _: policy(), history, folder)
+    controller = Controller([config(repository)], runtime, lambda _: rules, history, folder)
     task = asyncio.create_task(controller.run())
     await settled(history, repository.head())
     await asyncio.sleep(0.5)
@@ -198,7 +199,7 @@ async def measure_push(size: int, repository: Repository, folder: Path) -> None:
     )
     live = await runtime.observe()
     desired = application(repository, folder).read()
-    report(f"  of which a whole plan at {size:,}", median(lambda: plan(desired, live, policy())))
+    report(f"  of which a whole plan at {size:,}", median(lambda: plan(desired, live, rules)))
     times = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
