@@ -152,18 +152,24 @@ def _stands(entry: LiveModelReplica, replicas: Mapping[ReplicaId, ServerReplica]
 
 def _place_in_rounds(moving: Sequence[Demand], by_model: Entries, book: Book) -> dict[ModelName, Assignment]:
     decided: dict[ModelName, Assignment] = {}
-    while moving:
+    waiting = moving
+    while waiting:
         book.round += 1
-        assignments = place(moving, book.inventory()).assignments
+        assignments = place(waiting, book.inventory()).assignments
         decided.update(((a.namespace, a.model), a) for a in assignments)
-        for demand, assignment in _paired(moving, decided):
+        for demand, assignment in _paired(waiting, decided):
             _load_assigned(demand, assignment, by_model, book)
         for assignment in assignments:
             _unload_superseded(assignment, by_model, book)
-        waiting = any(a.outcome in ("ScheduleFailed", "PartiallyScheduled") for a in assignments)
-        if not (book.close_round() and waiting):
+        if not book.close_round():
             break
+        # What is placed as it wants to be would be placed there again.
+        waiting = [demand for demand, assignment in _paired(waiting, decided) if _waits(assignment)]
     return decided
+
+
+def _waits(assignment: Assignment) -> bool:
+    return assignment.outcome in ("ScheduleFailed", "PartiallyScheduled")
 
 
 def _paired(
