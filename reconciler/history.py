@@ -76,10 +76,10 @@ class History:
             (phase, _iso(now), json.dumps(list(failed)), sync),
         )
         self._db.execute(
-            "DELETE FROM syncs WHERE application = (SELECT application FROM syncs WHERE id = ?1)"
+            "DELETE FROM syncs WHERE application = (SELECT application FROM syncs WHERE id = :sync)"
             " AND id NOT IN (SELECT id FROM syncs WHERE application ="
-            " (SELECT application FROM syncs WHERE id = ?1) ORDER BY id DESC LIMIT ?2)",
-            (sync, KEPT),
+            " (SELECT application FROM syncs WHERE id = :sync) ORDER BY id DESC LIMIT :kept)",
+            {"sync": sync, "kept": KEPT},
         )
 
     def syncs(self, application: str, limit: int = KEPT) -> tuple[SyncRecord, ...]:
