@@ -234,20 +234,3 @@ def test_poll_is_what_is_left(tmp_path, place):
         await hints.aclose()
 
     run(story)
-
-
-def test_hints_are_not_queued(repository):
-    """Whoever is busy finds one hint however much happened meanwhile."""
-
-    async def story():
-        hints = watch(GitSource(str(repository.folder), "main", "", Path("/nonexistent")), 0.01)
-        await anext(hints)
-        await asyncio.sleep(0.3)
-        await anext(hints)
-        again = asyncio.ensure_future(anext(hints))
-        await asyncio.sleep(0)
-        assert not again.done()
-        await again
-        await hints.aclose()
-
-    run(story)
