@@ -86,11 +86,12 @@ class Models:
             self._versions.enter(at.version_key, operation.spec)
             self._record.models.put(ModelRow(at, "Loading"))
         self._changed()
-        task = self._loads.begin(at)
-        await asyncio.wait({task})  # a caller who goes away leaves the load running
-        if task.cancelled():
-            return Result("failed", "LoadCancelled", f"model {at.model} was unloaded while it was loading")
-        return task.result()
+        return await self._end_of_load(at)
+
+    async def arrival(self, at: ModelAt) -> Result:
+        """How the load of ``at`` ends that repair has under way; done where nothing is to be waited for."""
+        row = self._record.models.get(at)
+        return await self._end_of_load(at) if row is not None and row.state == "Loading" else Result("done")
 
     async def stop_loading(self, at: ModelAt) -> None:
         """End a load that is under way."""
@@ -233,6 +234,13 @@ class Models:
         self._record.models.drop(at)
         self.forget(at.namespace, at.model)
         self._changed()
+
+    async def _end_of_load(self, at: ModelAt) -> Result:
+        task = self._loads.begin(at)
+        await asyncio.wait({task})  # a caller who goes away leaves the load running
+        if task.cancelled():
+            return Result("failed", "LoadCancelled", f"model {at.model} was unloaded while it was loading")
+        return task.result()
 
     def _repair(self, at: ModelAt) -> None:
         self._repaired.add(at)

@@ -42,7 +42,7 @@ from runtime.operations import (
     UnloadModel,
 )
 from runtime.ports import ArtifactStore, Endpoint, Gateway, ServerProgram
-from runtime.routes import Target
+from runtime.routes import Route, Target
 from runtime.state import AppliedResource, LiveState
 from schemas.errors import StopError
 from schemas.resource import ResourceKey
@@ -238,7 +238,7 @@ class LocalRuntime:
                 await self._left(operation)
                 await self._unload(ModelAt(namespace, model, version, replica))
             case SetRoutes():
-                await self._set_routes(operation)
+                return await self._set_routes(operation)
         return DONE
 
     def _forget(self, key: ResourceKey) -> None:
@@ -278,13 +278,21 @@ class LocalRuntime:
         if at in self._leaving:
             await asyncio.wait({self._leaving[at]})
 
-    async def _set_routes(self, operation: SetRoutes) -> None:
+    async def _set_routes(self, operation: SetRoutes) -> Result:
+        """What a route newly leads to and repair is still loading is waited for, as a plan's own loads are."""
+        for route in operation.set:
+            led_to = _members(self._record.routes.get((route.namespace, route.name)))
+            for at in sorted(_members(route) - led_to):
+                result = await self._models.arrival(at)
+                if result.status == "failed":
+                    return result
         with self._record.together():
             for route in operation.set:
                 self._record.routes.put(route)
             for name in operation.delete:
                 self._record.routes.drop(name)
         await self._proxy.settle()
+        return DONE
 
     def _serving(self, namespace: str, target: Target, replica: ReplicaId) -> Endpoint | None:
         supervised = self._replicas.supervised.get(replica)
@@ -332,6 +340,16 @@ class LocalRuntime:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+
+def _members(route: Route | None) -> frozenset[ModelAt]:
+    """Every model replica that a route leads to, the mirror's too."""
+    if route is None:
+        return frozenset()
+    targets = [weighted.target for weighted in route.targets]
+    if route.mirror is not None:
+        targets.append(route.mirror.target)
+    return frozenset(ModelAt(route.namespace, t.model, t.version, r) for t in targets for r in t.replicas)
 
 
 def _facts(name: str, row: ProcessRow | None, log: Path) -> ProcessFacts | None:

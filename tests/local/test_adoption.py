@@ -168,6 +168,24 @@ async def test_what_is_wanted_again_while_its_unload_is_finished_is_served(local
     assert await local.server(FIRST).loaded() == ("iris_1",)
 
 
+async def test_a_route_waits_for_what_the_last_controller_was_loading(local):
+    """Until the version that a killed controller began to load is there, the old one answers."""
+    old = await serve_iris(local)
+    new = load("iris", local.version_uri("another"))
+    local.fault(FIRST, "hang-iris").touch()
+    loading = asyncio.create_task(local.runtime.apply(new))
+    await eventually(local.runtime, lambda state: len(state.models) == 2)
+    await local.reopen()
+    await loading
+    routing = asyncio.create_task(local.runtime.apply(SetRoutes(set=(route(new),))))
+    await asyncio.sleep(0.1)
+    assert not routing.done()
+    assert [upstream.model for upstream in local.route(old.model).upstreams] == ["iris_1"]
+    local.fault(FIRST, "hang-iris").unlink()
+    assert (await routing).status == "done"
+    assert [upstream.model for upstream in local.route(old.model).upstreams] == ["iris_2"]
+
+
 async def test_a_process_that_the_record_does_not_know_is_ended(local):
     """It carries the token of this state folder, so it is ours and unwanted."""
     await serve_iris(local)
