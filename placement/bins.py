@@ -53,6 +53,11 @@ class Item:
         return self.need * self.size
 
 
+    def takes(self, number: int) -> bool:
+        """True where the bin is open to the item, room or not."""
+        return number not in self.banned and any(number in pool.inside for pool in self.pools)
+
+
 Score = tuple[int, int, int]
 
 
@@ -104,9 +109,7 @@ class Packing:
         return ()
 
     def _places(self, pool: Pool, size: int, count: int) -> Iterator[int]:
-        order = pool.orders.get(count)
-        if order is None:
-            order = self._sort(pool, count)
+        order = self.order(pool, count)
         start = bisect_left(order, size * self._stride)
         for position in range(start, len(order)):
             yield order[position] % self._stride
@@ -126,6 +129,15 @@ class Packing:
         """The bins that are open to the item on the server of bin ``number``."""
         server = self.owners[number]
         return next(pool.groups[server] for pool in item.pools if number in pool.inside)
+
+    def order(self, pool: Pool, count: int) -> list[int]:
+        """The places for ``count`` replicas, those with the least room first."""
+        order = pool.orders.get(count)
+        return self._sort(pool, count) if order is None else order
+
+    def server_at(self, order: Sequence[int], back: int) -> int:
+        """The server of the ``back``-th place of an order, counted from the end."""
+        return self.owners[order[-1 - back] % self._stride]
 
     def _sort(self, pool: Pool, count: int) -> list[int]:
         entries = pool.entries[count] = {}

@@ -4,7 +4,7 @@ How much to aim for is found in a few rounds: what a round could not pack of its
 aim of the next, largest models first.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from placement.admission import Admission
 from placement.bins import Bins, Item, Packing
@@ -16,6 +16,7 @@ def construct(packing: Packing) -> None:
     """Leave the packing in the best of a few first states."""
     order = _scarcest_first(packing)
     best, best_where, permille = packing.score, list(packing.where), 1000
+    previous = (0, 0, 0)
     for _ in range(_ROUNDS):
         packing.restore([()] * len(packing.items))
         aims = Admission(packing, permille).admit(packing.items)
@@ -23,11 +24,23 @@ def construct(packing: Packing) -> None:
         fill(packing)
         if packing.score > best:
             best, best_where = packing.score, list(packing.where)
-        if not lost:
+        if not lost or packing.score[:2] < previous[:2]:
             break
-        total = sum(packing.items[number].size * aim for number, aim in aims.items())
-        permille -= max(1, permille * lost // max(total, 1))
+        previous = packing.score
+        permille -= _excess(packing, aims, lost, permille)
     packing.restore(best_where)
+
+
+def _excess(packing: Packing, aims: Mapping[int, int], lost: int, permille: int) -> int:
+    """How much less to aim for. Where further replicas were aimed at, half as much again: what is taken
+    off too much is theirs, and filling up gives it back."""
+    total = spare = 0
+    for number, aim in aims.items():
+        total += packing.items[number].size * aim
+        spare += aim - packing.items[number].need
+    if spare:
+        lost += lost // 2
+    return max(1, permille * lost // max(total, 1))
 
 
 def _scarcest_first(packing: Packing) -> list[Item]:
@@ -36,7 +49,7 @@ def _scarcest_first(packing: Packing) -> list[Item]:
         for pools in dict.fromkeys(item.pools for item in packing.items)
     }
     return sorted(
-        packing.items, key=lambda item: (-item.priority, room[item.pools], -item.size, -item.need, item.number)
+        packing.items, key=lambda item: (-item.priority, room[item.pools], -item.cost, -item.size, item.number)
     )
 
 
@@ -91,7 +104,7 @@ def _complete(packing: Packing, items: Iterable[Item]) -> None:
     refused = _Refused()
     for item in items:
         bins = packing.where[item.number]
-        if not bins or len(bins) == item.want or _extend(packing, item) or refused.covers(item, item.want):
+        if not bins or len(bins) == item.want or extend(packing, item) or refused.covers(item, item.want):
             continue
         if not _move_to_more(packing, item):
             refused.add(item, item.want)
@@ -110,7 +123,7 @@ class _Refused:
         return item.size >= self._least.get((item.pools, item.banned, count), item.size + 1)
 
 
-def _extend(packing: Packing, item: Item) -> bool:
+def extend(packing: Packing, item: Item) -> bool:
     """Add replicas on the item's own server; true where nothing is wanted any more."""
     bins = packing.where[item.number]
     rest = set(packing.group(item, bins[0])) - set(bins)

@@ -96,8 +96,14 @@ class ServerLedger:
         keeps = [p for p in trace.held - trace.failed if self.standing(need, p).keeps]
         return sorted(keeps, key=lambda p: (-self.free[p], p))
 
+    def headroom(self, position: int) -> int:
+        """Bytes left below the limit; negative where a replica holds more than it may."""
+        replica = self.replicas[position]
+        return replica.limit - replica.reserved - self.used[position]
+
     def charge(self, positions: Sequence[int], memory: int) -> None:
-        """Take ``memory`` bytes from each of the positions."""
+        """Take ``memory`` bytes from each of the positions. Less than 0 gives back what was taken; after
+        that :meth:`NamespaceLedger.fitting` must not be asked any more."""
         if memory:
             for position in positions:
                 self.free[position] -= memory

@@ -12,10 +12,10 @@ from placement.bins import Bins, Item, Packing, Pool
 from placement.classes import Need
 from placement.construct import construct
 from placement.demand import Demand
-from placement.filters import reject_server
 from placement.ledger import Ledger, NamespaceLedger, ServerLedger
 from placement.policy import Policy
-from placement.reference import Decision, is_waiting
+from placement.reference import Decision, is_waiting, may_use
+from placement.relocation import relocate
 from placement.repair import repair
 
 
@@ -36,7 +36,7 @@ def pack(decisions: Sequence[Decision], ledger: Ledger, policy: Policy) -> list[
         packed = _Bench(ledger, ledger.namespaces[name], given).improve(steps)
         for place, decision in zip(places[name], packed, strict=True):
             answer[place] = decision
-    return answer
+    return relocate(answer, ledger, policy) if policy.max_moves else answer
 
 
 class _Bench:
@@ -140,7 +140,7 @@ class _Bench:
         if demand.server is None:
             return self._namespace.open
         server = self._namespace.by_name.get(demand.server)
-        return [server] if server and reject_server(demand, server.server) is None else []
+        return [server] if server and may_use(demand, server) else []
 
 
 def _weigh(items: Sequence[Item]) -> None:

@@ -82,7 +82,7 @@ class _Search:
         self._demand = demand
         self._need = need
         self._namespace = namespace
-        self._traces = _traces(demand, namespace)
+        self._traces = traces(demand, namespace)
         self._preferred = _preferred(self._traces)
 
     def matching(self) -> bool:
@@ -103,7 +103,7 @@ class _Search:
     def _candidates(self, least: int) -> Iterator[ServerLedger]:
         if not self._preferred:
             return self._by_name(least)
-        preferred = (server for server in self._preferred if self._may_use(server))
+        preferred = (server for server in self._preferred if may_use(self._demand, server))
         others = (server for server in self._by_name(least) if server not in self._preferred)
         return chain(preferred, others)
 
@@ -112,28 +112,31 @@ class _Search:
         if pin is None:
             return self._namespace.fitting(self._need, least, self._demand.memory)
         server = self._namespace.by_name.get(pin)
-        return iter([server] if server and self._may_use(server) else [])
-
-    def _may_use(self, server: ServerLedger) -> bool:
-        if self._demand.server is None:
-            return server.is_open
-        return reject_server(self._demand, server.server) is None
+        return iter([server] if server and may_use(self._demand, server) else [])
 
 
-def _traces(demand: Demand, namespace: NamespaceLedger) -> dict[ServerLedger, Trace]:
-    traces: dict[ServerLedger, Trace] = {}
+def may_use(demand: Demand, server: ServerLedger) -> bool:
+    """True where nothing about the server itself speaks against the demand."""
+    if demand.server is None:
+        return server.is_open
+    return reject_server(demand, server.server) is None
+
+
+def traces(demand: Demand, namespace: NamespaceLedger) -> dict[ServerLedger, Trace]:
+    """What servers have of the demand's model."""
+    found: dict[ServerLedger, Trace] = {}
     for server, position, entry in namespace.entries(demand.model):
-        trace = traces.setdefault(server, Trace())
+        trace = found.setdefault(server, Trace())
         if entry.version != demand.version:
             trace.kin += is_holding(entry)
         elif is_holding(entry):
             trace.held.add(position)
         elif entry.state == "LoadFailed":
             trace.failed.add(position)
-    return traces
+    return found
 
 
-def _preferred(traces: Mapping[ServerLedger, Trace]) -> list[ServerLedger]:
+def _preferred(found: Mapping[ServerLedger, Trace]) -> list[ServerLedger]:
     """Servers that serve the model: by replicas of this version, of other versions, then by name."""
-    serving = [server for server, trace in traces.items() if trace.held or trace.kin]
-    return sorted(serving, key=lambda server: (-len(traces[server].held), -traces[server].kin, server.name))
+    serving = [server for server, trace in found.items() if trace.held or trace.kin]
+    return sorted(serving, key=lambda server: (-len(found[server].held), -found[server].kin, server.name))
