@@ -28,6 +28,8 @@ class LiveServerReplica(Digested):
     """One server replica as it runs. ``template`` is what it was started from; ``capabilities`` what
     its environment really offers of it."""
 
+    not_digested = ("message",)
+
     id: ReplicaId
     state: ReplicaState
     template: ServerTemplate
@@ -40,6 +42,8 @@ class LiveServerReplica(Digested):
 class LiveModelReplica(Digested):
     """One model version on one server replica. ``version`` is the spec digest, ``number`` the ``_N`` of
     ``<model>_<N>``; ``attempt`` facts of a failed load stand in ``message``."""
+
+    not_digested = ("message",)
 
     namespace: str
     model: str

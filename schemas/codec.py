@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
@@ -176,12 +176,18 @@ def joined(digests: Iterable[str]) -> str:
 
 
 class Digested:
-    """A frozen dataclass that remembers its digest: planning asks for thousands of unchanged ones."""
+    """A frozen dataclass that remembers its digest: planning asks for thousands of unchanged ones.
+
+    ``not_digested`` names fields that only word what others say.
+    """
+
+    not_digested: ClassVar[tuple[str, ...]] = ()
 
     @cached_property
     def digest(self) -> str:
-        """Digest of all that the value says."""
-        return digest(self)
+        """Digest of what the value says."""
+        said = encode(self)
+        return digest({name: said[name] for name in said if name not in self.not_digested})
 
 
 def _refuse_floats(data: Any) -> None:

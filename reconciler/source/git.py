@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pygit2
 from pygit2.enums import FileMode
 
+from reconciler.source.credentials import AgentCredentials
 from reconciler.source.trees import Leaf, changes
 from reconciler.source.urls import local_path, redacted, without_credentials
 from schemas.errors import InputError, TransientError
@@ -101,6 +102,7 @@ class GitSource:
             remote.fetch(
                 ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", f"+HEAD:{_REMOTE_HEAD}"],
                 prune=_PRUNE,
+                callbacks=AgentCredentials(),
             )
         except (pygit2.GitError, ValueError) as error:
             message = without_credentials(str(error), self.repository)

@@ -51,7 +51,11 @@ def test_one_plan_is_enough_where_memory_is_short(history, random):
 @settings(max_examples=50, deadline=None)
 @given(revisions(), revisions(), st.data())
 def test_faults_are_planned_around_until_nothing_more_can_be_done(first, second, data):
-    """With loads that fail for good the world still comes to rest, without breaking a rule."""
+    """With loads that fail for good the world still comes to rest, without breaking a rule.
+
+    What may be left is a server that cannot be replaced because a model of it no longer loads: the
+    old incarnation goes on serving, and the replacement is tried again.
+    """
 
     async def story():
         world = Guard(SimulatedRuntime())
@@ -60,7 +64,8 @@ def test_faults_are_planned_around_until_nothing_more_can_be_done(first, second,
             for index in data.draw(st.sets(st.integers(0, 2))):
                 world.inner.faults.loads[ReplicaId("default", "s1", index), name] = "LoadFailed"
         await settle(desired(*second), world)
-        assert plan(desired(*second), await world.observe(), POLICY).empty
+        left = plan(desired(*second), await world.observe(), POLICY)
+        assert left.empty or "replace" in {move.action for move in left.server_moves}
 
     asyncio.run(story())
 
