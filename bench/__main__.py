@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("placement", "reconcile", "gateway")
+NAMES = ("placement", "quality", "reconcile", "gateway")
 
 
 def main() -> None:

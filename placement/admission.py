@@ -6,6 +6,7 @@ as the volumes fit, places the most models that any packing could; real bins the
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from placement.bins import Item, Packing, Pool
 
@@ -90,7 +91,7 @@ class Admission:
 
     def _pour(self, path: Sequence[tuple[Class, int]], amount: int) -> int:
         amount = min(amount, self._rest[path[-1][1]])
-        for (_, before), (group, _) in zip(path, path[1:], strict=False):
+        for (_, before), (group, _) in pairwise(path):
             amount = min(amount, self._flow[group][before])
         for place, (group, cell) in enumerate(path):
             if place:
@@ -120,9 +121,7 @@ def _cells(packing: Packing) -> dict[Class, list[int]]:
     return cells
 
 
-def _unwind(
-    came: dict[int, tuple[Class, int | None]], cell: int | None
-) -> list[tuple[Class, int]]:
+def _unwind(came: dict[int, tuple[Class, int | None]], cell: int | None) -> list[tuple[Class, int]]:
     path = []
     while cell is not None:
         group, previous = came[cell]

@@ -7,6 +7,7 @@ and its neighbours put and remove.
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 Bins = tuple[int, ...]
@@ -52,7 +53,6 @@ class Item:
         """Bytes that the least number of replicas takes."""
         return self.need * self.size
 
-
     def takes(self, number: int) -> bool:
         """True where the bin is open to the item, room or not."""
         return number not in self.banned and any(number in pool.inside for pool in self.pools)
@@ -67,7 +67,9 @@ class Packing:
     ``steps`` counts looks for room and removals: the packer's clock.
     """
 
-    def __init__(self, free: Sequence[int], owners: Sequence[int], items: Sequence[Item], busy: set[int]):
+    def __init__(
+        self, free: Sequence[int], owners: Sequence[int], items: Sequence[Item], busy: AbstractSet[int]
+    ) -> None:
         self.free = list(free)
         self.owners = owners
         self.items = items

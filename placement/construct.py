@@ -49,7 +49,8 @@ def _scarcest_first(packing: Packing) -> list[Item]:
         for pools in dict.fromkeys(item.pools for item in packing.items)
     }
     return sorted(
-        packing.items, key=lambda item: (-item.priority, room[item.pools], -item.cost, -item.size, item.number)
+        packing.items,
+        key=lambda item: (-item.priority, room[item.pools], -item.cost, -item.size, item.number),
     )
 
 

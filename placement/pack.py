@@ -9,10 +9,11 @@ give a worse answer.
 from collections.abc import Iterable, Sequence
 
 from placement.bins import Bins, Item, Packing, Pool
-from placement.classes import Need
+from placement.classes import Kind, Need
 from placement.construct import construct
 from placement.demand import Demand
 from placement.ledger import Ledger, NamespaceLedger, ServerLedger
+from placement.placement import Outcome
 from placement.policy import Policy
 from placement.reference import Decision, is_waiting, may_use
 from placement.relocation import relocate
@@ -39,6 +40,9 @@ def pack(decisions: Sequence[Decision], ledger: Ledger, policy: Policy) -> list[
     return relocate(answer, ledger, policy) if policy.max_moves else answer
 
 
+_Make = tuple[str | None, frozenset[Kind], frozenset[Kind]]
+
+
 class _Bench:
     """The waiting models of one namespace, and the replicas that may take them."""
 
@@ -48,7 +52,7 @@ class _Bench:
         self._given = given
         self._first: dict[ServerLedger, int] = {}
         self._spots: list[tuple[ServerLedger, int]] = []
-        self._pools: dict[tuple[object, ...], Pool] = {}
+        self._pools: dict[_Make, Pool] = {}
         self._reaches: dict[tuple[Need, str | None], tuple[Pool, ...]] = {}
         for server in namespace.servers:
             self._first[server] = len(self._spots)
@@ -97,7 +101,7 @@ class _Bench:
             return Decision(demand, "ScheduleFailed")
         server = self._spots[bins[0]][0]
         positions = tuple(sorted(self._spots[number][1] for number in bins))
-        outcome = "Scheduled" if len(bins) == demand.replicas else "PartiallyScheduled"
+        outcome: Outcome = "Scheduled" if len(bins) == demand.replicas else "PartiallyScheduled"
         return Decision(demand, outcome, server, positions)
 
     def _item(self, place: int, decision: Decision) -> Item | None:
@@ -123,7 +127,7 @@ class _Bench:
 
     def _find_pools(self, demand: Demand, need: Need) -> Iterable[Pool]:
         """Servers of the same make say the same to a class, so they share a pool."""
-        makes: dict[tuple[object, ...], dict[int, Bins]] = {}
+        makes: dict[_Make, dict[int, Bins]] = {}
         for server in self._candidates(demand):
             takers = server.takers(need)
             if takers:

@@ -95,7 +95,9 @@ class _Relocation:
                 if not self._steps:
                     return
                 self._steps -= 1
-                if self._makes_room(demand, server, takers, leaving) and self._plan(leaving, namespace, server):
+                if self._makes_room(demand, server, takers, leaving) and self._plan(
+                    leaving, namespace, server
+                ):
                     yield cost, leaving
 
     def _makes_room(
@@ -107,9 +109,7 @@ class _Relocation:
                 room[position] += self._decisions[place].demand.memory
         return sum(amount >= demand.memory for amount in room.values()) >= _least(demand)
 
-    def _plan(
-        self, leaving: Sequence[int], namespace: NamespaceLedger, source: ServerLedger
-    ) -> list[_Move]:
+    def _plan(self, leaving: Sequence[int], namespace: NamespaceLedger, source: ServerLedger) -> list[_Move]:
         """Where each of them can go at the same time, or nothing. Leaves the ledger as it was."""
         moves: list[_Move] = []
         for place in leaving:

@@ -59,7 +59,9 @@ class _Search:
         self._lottery = Lottery()
         self._idle = 0
         self._patience = max(_LEAST_PATIENCE, _PATIENCE * len(packing.items))
-        self._open = sorted({number for item in packing.items for pool in item.pools for number in pool.inside})
+        self._open = sorted(
+            {number for item in packing.items for pool in item.pools for number in pool.inside}
+        )
         self._servers: dict[Pool, list[int]] = {}
         self.interval = 200 + len(packing.items) // 2
         self.look_again()
@@ -115,7 +117,9 @@ class _Search:
             for _ in range(1 + draw(2)):
                 group = self._server(pool, item.need)
                 start = draw(len(group))
-                chosen += [group[(start + i) % len(group)] for i in range(min(len(group), item.need + draw(2)))]
+                chosen += [
+                    group[(start + i) % len(group)] for i in range(min(len(group), item.need + draw(2)))
+                ]
             return chosen
         if self._partial:
             bins = packing.where[self._partial[draw(len(self._partial))]]
@@ -149,7 +153,9 @@ class _Search:
         items.sort(key=lambda item: (-item.size, item.number))
         for item in items:
             if item.need > 1:
-                place(packing, item, len(ejected.get(item.number, ())) or item.need, self._lottery.below(8) == 0)
+                place(
+                    packing, item, len(ejected.get(item.number, ())) or item.need, self._lottery.below(8) == 0
+                )
         for number in sorted(set(bins), key=lambda b: (packing.free[b], b)):
             singles = [item for item in items if item.want == 1 and not packing.where[item.number]]
             singles = [item for item in singles if item.takes(number)]
