@@ -22,9 +22,11 @@ def bucket() -> Path:
 @pytest.fixture(scope="module")
 def module_world(tmp_path_factory: pytest.TempPathFactory, bucket: Path) -> Iterator[World]:
     world = World(tmp_path_factory.mktemp("world"), bucket)
-    world.start()
-    yield world
-    world.close()
+    try:
+        world.start()
+        yield world
+    finally:
+        world.close()
 
 
 @pytest.fixture

@@ -60,6 +60,7 @@ def test_second_controller_is_refused(fresh_world: Worlds) -> None:
     assert "StateLocked" in second.stderr
     assert world.processes() == running
     assert world.caller.answers("iris") == "iris_1"
+    assert world.next_plan_is_empty()
 
 
 def test_failed_start_leaves_nothing(fresh_world: Worlds) -> None:

@@ -4,6 +4,7 @@ Everything is asked through what people have: the command line, the API, the gat
 operating system tells about processes.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -96,7 +97,8 @@ class World:
         self._api.close()
         left = self.processes()
         for pid in left:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         assert not left, f"left behind: {left}"
 
     # What Git says.
