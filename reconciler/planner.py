@@ -8,6 +8,7 @@ say so; only an upgrade never counts on its own old version.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from placement.demand import Demand
 from placement.placement import Assignment, Verdict
@@ -78,8 +79,9 @@ def model_demands(wanted: Mapping[ResourceKey, Resource]) -> list[Demand]:
     return [model_demand(resource) for resource in wanted.values() if isinstance(resource.spec, ModelSpec)]
 
 
+@lru_cache(maxsize=1 << 17)
 def model_demand(resource: Resource) -> Demand:
-    """What one Model asks of the engine."""
+    """What one Model asks of the engine; remembered, because most models are as they were."""
     spec = resource.spec
     assert isinstance(spec, ModelSpec)
     scaling = effective_scaling(spec.replicas, spec.min_replicas, spec.max_replicas)

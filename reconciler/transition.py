@@ -43,12 +43,12 @@ def route_changes(
     counted = {unload for load in moves.loads for unload in load.needs}
     rounds = sorted({unload.round for unload in counted})
     leaving = {(u.namespace, u.model, u.version, u.replica) for u in counted}
-    standing = _standing(before, moves.targets)
+    standing = _standing(before, moves.targets) if rounds else {}
     tables = [_table(number, standing, moves.timeline, experiments, before) for number in rounds]
+    differing = (name for name in was.keys() | shall.keys() if was.get(name) is not shall.get(name))
     changes = (
         RouteChange(*name, was.get(name), shall.get(name), _via(name, was, shall, tables, leaving))
-        for name in sorted(was.keys() | shall.keys())
-        if was.get(name) is not shall.get(name)
+        for name in sorted(differing)
     )
     return tuple(change for change in changes if change.before != change.after or change.via)
 

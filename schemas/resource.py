@@ -56,6 +56,10 @@ class Resource:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 
+    def __hash__(self) -> int:
+        """Open objects in a spec have no hash of their own; equal resources have equal digests."""
+        return hash(self.digest)
+
     @cached_property
     def digest(self) -> str:
         """Digest of what the resource says; where it was read from is not part of it."""
