@@ -8,22 +8,24 @@ as the volumes fit, places the most models that any packing could; real bins the
 from collections.abc import Sequence
 from itertools import pairwise
 
-from placement.bins import Item, Packing, Pool
+from placement.bins import Packing
+from placement.items import Item, Pool
 
+WHOLE = 1_000_000
 Class = tuple[Pool, ...]
 
 
 class Admission:
-    """Volumes of classes in cells, never more than ``permille`` of what is free there."""
+    """Volumes of classes in cells, never more than ``share`` millionths of what is free there."""
 
-    def __init__(self, packing: Packing, permille: int = 1000) -> None:
+    def __init__(self, packing: Packing, share: int = WHOLE) -> None:
         self._rest: dict[int, int] = {}
         self._reach: dict[Class, list[int]] = {}
         self._flow: dict[Class, dict[int, int]] = {}
         self._full: dict[Class, int] = {}
         cells = _cells(packing)
         for cell, numbers in enumerate(cells.values()):
-            self._rest[cell] = sum(packing.free[number] for number in numbers) * permille // 1000
+            self._rest[cell] = sum(packing.free[number] for number in numbers) * share // WHOLE
         touching: dict[Pool, list[int]] = {}
         for cell, key in enumerate(cells):
             for pool in key:
@@ -112,7 +114,7 @@ class Admission:
 def _cells(packing: Packing) -> dict[Class, list[int]]:
     """The bins by the pools that they are in."""
     pools: dict[int, list[Pool]] = {}
-    for pool in dict.fromkeys(pool for item in packing.items for pool in item.pools):
+    for pool in packing.pools:
         for number in pool.inside:
             pools.setdefault(number, []).append(pool)
     cells: dict[Class, list[int]] = {}

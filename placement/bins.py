@@ -8,55 +8,8 @@ and its neighbours put and remove.
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 
-Bins = tuple[int, ...]
-
-
-@dataclass(eq=False)
-class Pool:
-    """Bins that answer alike to some models: the same positions of servers of the same make.
-
-    For each number of replicas that is asked for, the places that can be had are kept sorted by room:
-    bins for 1, servers by their ``count``-th most free bin for more.
-    """
-
-    groups: dict[int, Bins]
-    orders: dict[int, list[int]] = field(default_factory=dict)
-    entries: dict[int, dict[int, int]] = field(default_factory=dict)
-    inside: frozenset[int] = frozenset()
-
-    def __post_init__(self) -> None:
-        self.inside = frozenset(number for group in self.groups.values() for number in group)
-        self.most = max(map(len, self.groups.values()))
-
-
-@dataclass(eq=False)
-class Item:
-    """One waiting model: ``need`` replicas at least, ``want`` at best, ``size`` bytes each.
-
-    ``pools`` are where it may go, in the order in which they are tried; bins in ``banned`` failed to
-    load it. ``worth`` orders by number of models, those of higher priority first.
-    """
-
-    number: int
-    need: int
-    want: int
-    size: int
-    priority: int
-    pools: tuple[Pool, ...]
-    banned: frozenset[int]
-    worth: int = 1
-
-    @property
-    def cost(self) -> int:
-        """Bytes that the least number of replicas takes."""
-        return self.need * self.size
-
-    def takes(self, number: int) -> bool:
-        """True where the bin is open to the item, room or not."""
-        return number not in self.banned and any(number in pool.inside for pool in self.pools)
-
+from placement.items import Bins, Item, Pool
 
 Score = tuple[int, int, int]
 
@@ -64,12 +17,14 @@ Score = tuple[int, int, int]
 class Packing:
     """Which items are where, what is free, and how good that is.
 
+    ``room`` is what was free before anything was put, ``busy`` are bins that are in use anyway;
     ``steps`` counts looks for room and removals: the packer's clock.
     """
 
     def __init__(
         self, free: Sequence[int], owners: Sequence[int], items: Sequence[Item], busy: AbstractSet[int]
     ) -> None:
+        self.room = tuple(free)
         self.free = list(free)
         self.owners = owners
         self.items = items
@@ -78,14 +33,14 @@ class Packing:
         self.steps = 0
         self.worth = self.replicas = self.used = 0
         self.tightness = sum(amount * amount for amount in free)
-        self._busy = busy
+        self.busy = busy
         self._stride = max(len(free), 1)
         self._journal: list[tuple[int, Bins]] = []
-        self._pools: dict[int, list[Pool]] = {}
-        self._all_pools = list(dict.fromkeys(pool for item in items for pool in item.pools))
-        for pool in self._all_pools:
+        self._pools_of: dict[int, list[Pool]] = {}
+        self.pools = list(dict.fromkeys(pool for item in items for pool in item.pools))
+        for pool in self.pools:
             for server in pool.groups:
-                self._pools.setdefault(server, []).append(pool)
+                self._pools_of.setdefault(server, []).append(pool)
 
     @property
     def score(self) -> Score:
@@ -137,9 +92,9 @@ class Packing:
         order = pool.orders.get(count)
         return self._sort(pool, count) if order is None else order
 
-    def server_at(self, order: Sequence[int], back: int) -> int:
-        """The server of the ``back``-th place of an order, counted from the end."""
-        return self.owners[order[-1 - back] % self._stride]
+    def place_at(self, order: Sequence[int], back: int) -> int:
+        """The ``back``-th place of an order, counted from the end: a bin, or a server by its first bin."""
+        return order[-1 - back] % self._stride
 
     def _sort(self, pool: Pool, count: int) -> list[int]:
         entries = pool.entries[count] = {}
@@ -186,7 +141,7 @@ class Packing:
 
     def restore(self, where: Sequence[Bins]) -> None:
         """Go to a state that was recorded."""
-        for pool in self._all_pools:  # cheaper to sort anew than to keep sorted all the way
+        for pool in self.pools:  # cheaper to sort anew than to keep sorted all the way
             pool.orders.clear()
         changed = [item for item in self.items if self.where[item.number] != where[item.number]]
         for item in changed:
@@ -200,7 +155,7 @@ class Packing:
     def _set(self, item: Item, bins: Bins) -> None:
         self.where[item.number] = bins
         for b in bins:
-            if not self.contents[b] and b not in self._busy:
+            if not self.contents[b] and b not in self.busy:
                 self.used += 1
             self.contents[b][item.number] = None
         self.worth += item.worth
@@ -212,7 +167,7 @@ class Packing:
         self.where[item.number] = ()
         for b in bins:
             del self.contents[b][item.number]
-            if not self.contents[b] and b not in self._busy:
+            if not self.contents[b] and b not in self.busy:
                 self.used -= 1
         self.worth -= item.worth
         self.replicas -= len(bins)
@@ -225,7 +180,7 @@ class Packing:
             free[b] = before + amount
             self.tightness += amount * (before + before + amount)
         server = self.owners[bins[0]]
-        for pool in self._pools.get(server, ()):
+        for pool in self._pools_of.get(server, ()):
             if pool.orders:
                 self._reorder(pool, server, bins)
 

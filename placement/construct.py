@@ -6,8 +6,9 @@ aim of the next, largest models first.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from placement.admission import Admission
-from placement.bins import Bins, Item, Packing
+from placement.admission import WHOLE, Admission
+from placement.bins import Packing
+from placement.items import Bins, Item
 
 _ROUNDS = 6
 
@@ -15,11 +16,11 @@ _ROUNDS = 6
 def construct(packing: Packing) -> None:
     """Leave the packing in the best of a few first states."""
     order = _scarcest_first(packing)
-    best, best_where, permille = packing.score, list(packing.where), 1000
+    best, best_where, share = packing.score, list(packing.where), WHOLE
     previous = (0, 0, 0)
     for _ in range(_ROUNDS):
         packing.restore([()] * len(packing.items))
-        aims = Admission(packing, permille).admit(packing.items)
+        aims = Admission(packing, share).admit(packing.items)
         lost = _pack(packing, order, aims)
         fill(packing)
         if packing.score > best:
@@ -27,11 +28,11 @@ def construct(packing: Packing) -> None:
         if not lost or packing.score[:2] < previous[:2]:
             break
         previous = packing.score
-        permille -= _excess(packing, aims, lost, permille)
+        share -= _excess(packing, aims, lost, share)
     packing.restore(best_where)
 
 
-def _excess(packing: Packing, aims: Mapping[int, int], lost: int, permille: int) -> int:
+def _excess(packing: Packing, aims: Mapping[int, int], lost: int, share: int) -> int:
     """How much less to aim for. Where further replicas were aimed at, half as much again: what is taken
     off too much is theirs, and filling up gives it back."""
     total = spare = 0
@@ -40,7 +41,7 @@ def _excess(packing: Packing, aims: Mapping[int, int], lost: int, permille: int)
         spare += aim - packing.items[number].need
     if spare:
         lost += lost // 2
-    return max(1, permille * lost // max(total, 1))
+    return max(WHOLE // 2_000, share * lost // max(total, 1))
 
 
 def _scarcest_first(packing: Packing) -> list[Item]:

@@ -8,10 +8,11 @@ give a worse answer.
 
 from collections.abc import Iterable, Sequence
 
-from placement.bins import Bins, Item, Packing, Pool
+from placement.bins import Packing
 from placement.classes import Kind, Need
 from placement.construct import construct
 from placement.demand import Demand
+from placement.items import Bins, Item, Pool
 from placement.ledger import Ledger, NamespaceLedger, ServerLedger
 from placement.placement import Outcome
 from placement.policy import Policy
@@ -109,14 +110,15 @@ class _Bench:
         demand = decision.demand
         need = demand.min_replicas if 0 < demand.min_replicas < demand.replicas else demand.replicas
         pools = self._reach(demand)
-        if need > max((pool.most for pool in pools), default=0):
+        most = max((pool.most for pool in pools), default=0)
+        if need > most:
             return None
         banned = frozenset(
             self._first[server] + position
             for server, position, entry in self._namespace.entries(demand.model)
             if entry.version == demand.version and entry.state == "LoadFailed"
         )
-        return Item(place, need, demand.replicas, demand.memory, demand.priority, pools, banned)
+        return Item(place, need, min(demand.replicas, most), demand.memory, demand.priority, pools, banned)
 
     def _reach(self, demand: Demand) -> tuple[Pool, ...]:
         need = self._ledger.classes.need(demand)

@@ -89,12 +89,12 @@ class _Relocation:
         ]
         for size in range(1, _AT_ONCE + 1):
             for leaving in combinations(settled, size):
-                cost = sum(len(self._decisions[place].positions) for place in leaving)
-                if cost > self._moves:
-                    continue
                 if not self._steps:
                     return
                 self._steps -= 1
+                cost = sum(len(self._decisions[place].positions) for place in leaving)
+                if cost > self._moves:
+                    continue
                 if self._makes_room(demand, server, takers, leaving) and self._plan(
                     leaving, namespace, server
                 ):

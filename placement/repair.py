@@ -9,12 +9,13 @@ equal scores the packing with the more uneven room wins: gaps gather until somet
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
 
-from placement.bins import Bins, Item, Packing, Pool
+from placement.bins import Packing
 from placement.construct import extend, fill, place
+from placement.items import Bins, Item, Pool
 from placement.subset import fullest
 
-_PATIENCE = 30  # attempts per item without any gain before the search gives up
-_LEAST_PATIENCE = 1000
+_PATIENCE = 40  # attempts per item without any gain before the search gives up
+_LEAST_PATIENCE = 200
 _MOST_EJECTED = 24
 
 
@@ -58,10 +59,8 @@ class _Search:
         self._packing = packing
         self._lottery = Lottery()
         self._idle = 0
-        self._patience = max(_LEAST_PATIENCE, _PATIENCE * len(packing.items))
-        self._open = sorted(
-            {number for item in packing.items for pool in item.pools for number in pool.inside}
-        )
+        self._patience = _LEAST_PATIENCE + _PATIENCE * len(packing.items)
+        self._open = sorted(set().union(*(pool.inside for pool in packing.pools)))
         self._servers: dict[Pool, list[int]] = {}
         self.interval = 200 + len(packing.items) // 2
         self.look_again()
@@ -69,13 +68,15 @@ class _Search:
     @property
     def hopeful(self) -> bool:
         """True while attempts are worth it."""
-        return bool(self._open) and self._idle < self._patience
+        return bool(self._open) and self._idle < self._patience and not self._perfect
 
     def look_again(self) -> None:
         """See who waits and who lacks replicas, after others have changed that."""
         items, where = self._packing.items, self._packing.where
         self._waiting = sorted(self._rank(item) for item in items if not where[item.number])
         self._partial = [item.number for item in items if 0 < len(where[item.number]) < item.want]
+        lacking = self._waiting or self._partial
+        self._perfect = not lacking and self._packing.used <= _fewest_used(self._packing)
 
     def _rank(self, item: Item) -> tuple[int, int, int]:
         return -item.priority, item.cost, item.number
@@ -103,24 +104,16 @@ class _Search:
         waiting = self._waiting
         if not waiting:
             return []
-        draw = self._lottery.below
-        first = draw(len(waiting)) * draw(len(waiting)) // len(waiting)
-        numbers = [rank[2] for rank in waiting[first : first + 1 + draw(3)]]
+        first = self._skewed(len(waiting))
+        numbers = [rank[2] for rank in waiting[first : first + 1 + self._lottery.below(3)]]
         return [self._packing.items[number] for number in numbers]
 
     def _bins(self, newcomers: list[Item]) -> list[int]:
-        draw, packing = self._lottery.below, self._packing
         if newcomers:
             item = newcomers[0]
-            pool = item.pools[draw(len(item.pools))]
-            chosen: list[int] = []
-            for _ in range(1 + draw(2)):
-                group = self._server(pool, item.need)
-                start = draw(len(group))
-                chosen += [
-                    group[(start + i) % len(group)] for i in range(min(len(group), item.need + draw(2)))
-                ]
-            return chosen
+            pool = item.pools[self._lottery.below(len(item.pools))]
+            return self._single_bins(pool) if item.need == 1 else self._rows(pool, item.need)
+        draw, packing = self._lottery.below, self._packing
         if self._partial:
             bins = packing.where[self._partial[draw(len(self._partial))]]
             other = packing.where[draw(len(packing.items))]
@@ -129,14 +122,35 @@ class _Search:
         used = sorted((n for n in numbers if packing.contents[n]), key=lambda n: -packing.free[n])
         return used[: 1 + draw(3)]
 
+    def _single_bins(self, pool: Pool) -> list[int]:
+        """One of the bins with the most room, and a few others of the pool."""
+        order, draw = self._packing.order(pool, 1), self._lottery.below
+        first = self._skewed(1 + self._skewed(len(order)))
+        others = [self._skewed(len(order)) if draw(2) else draw(len(order)) for _ in range(1 + draw(3))]
+        return [self._packing.place_at(order, back) for back in (first, *others)]
+
+    def _rows(self, pool: Pool, count: int) -> list[int]:
+        """Neighbouring bins of one or two servers, enough for ``count`` replicas or one more."""
+        draw = self._lottery.below
+        chosen: list[int] = []
+        for _ in range(1 + draw(2)):
+            group = self._server(pool, count)
+            start = draw(len(group))
+            chosen += [group[(start + i) % len(group)] for i in range(min(len(group), count + draw(2)))]
+        return chosen
+
     def _server(self, pool: Pool, count: int) -> Bins:
         """The bins of some server of the pool, more often of one with much room."""
         order, draw = self._packing.order(pool, count), self._lottery.below
         if not order or draw(2):
             servers = self._servers.setdefault(pool, list(pool.groups))
             return pool.groups[servers[draw(len(servers))]]
-        back = draw(len(order)) * draw(len(order)) // len(order)
-        return pool.groups[self._packing.server_at(order, back)]
+        return pool.groups[self._packing.owners[self._packing.place_at(order, self._skewed(len(order)))]]
+
+    def _skewed(self, limit: int) -> int:
+        """A number below the limit, small ones more often."""
+        draw = self._lottery.below
+        return draw(limit) * draw(limit) // limit
 
     def _eject(self, bins: Iterable[int], most: int = _MOST_EJECTED) -> dict[int, Bins]:
         ejected: dict[int, Bins] = {}
@@ -187,5 +201,17 @@ class _Search:
         for number in ejected:
             if not where[number]:
                 insort(self._waiting, self._rank(self._packing.items[number]))
-        if self._partial:
-            self._partial = [n for n in self._partial if len(where[n]) < self._packing.items[n].want]
+
+
+def _fewest_used(packing: Packing) -> int:
+    """Bins that are not in use anyway and that all items together need at least, by volume."""
+    volume = sum(item.size * item.want for item in packing.items)
+    volume -= sum(packing.room[number] for number in packing.busy)
+    empty = sorted(
+        (room for number, room in enumerate(packing.room) if number not in packing.busy), reverse=True
+    )
+    fewest = 0
+    while volume > 0 and fewest < len(empty):
+        volume -= empty[fewest]
+        fewest += 1
+    return fewest

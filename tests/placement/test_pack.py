@@ -71,6 +71,12 @@ def test_room_that_is_left_goes_to_replicas() -> None:
     assert done["ant"].indices == (0, 1, 2)
 
 
+def test_a_wish_beyond_all_servers_costs_nothing() -> None:
+    """A billion replicas are no reason to count to a billion; memory 0 fits anywhere, once per replica."""
+    done = pack([demand("ant", memory=0, replicas=10**9, minimum=1)], free_server("s", 100, 100))
+    assert (done["ant"].outcome, done["ant"].indices) == ("PartiallyScheduled", (0, 1))
+
+
 def test_few_server_replicas_are_used() -> None:
     """Where all fit anyway, they share server replicas."""
     done = pack(sizes(30, 30, 30), free_server("s", 100, 100, 100))

@@ -250,14 +250,14 @@ def test_a_move_is_only_made_within_the_budget_and_for_somebody(world: World) ->
 
 
 @_MANY
-@given(WORLDS)
-def test_moving_comes_to_rest(world: World) -> None:
-    """Repeated runs with moves end: each move places a model that waited."""
+@given(WORLDS, st.sampled_from((_PACK, _MOVING)))
+def test_packing_comes_to_rest(world: World, policy: Policy) -> None:
+    """Repeated runs end, with moves too: each move places a model that waited."""
     wanted, inventory = world
-    placement = place(wanted, inventory, _MOVING)
+    placement = place(wanted, inventory, policy)
     for _ in range(2 + sum(demand.replicas for demand in wanted) + len(wanted)):
         inventory = executed(placement, wanted, inventory)
-        following = place(wanted, inventory, _MOVING)
+        following = place(wanted, inventory, policy)
         if _decided(following) == _decided(placement):
             return
         placement = following
