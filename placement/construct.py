@@ -4,7 +4,7 @@ How much to aim for is found in a few rounds: what a round could not pack of its
 aim of the next, largest models first.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from placement.admission import WHOLE, Admission
 from placement.bins import Packing
@@ -147,9 +147,3 @@ def _move_to_more(packing: Packing, item: Item) -> bool:
     else:
         packing.rollback(mark)
     return bool(found)
-
-
-def waiting(packing: Packing) -> Sequence[Item]:
-    """Items that are nowhere, the cheapest of the highest priority first."""
-    rest = [item for item in packing.items if not packing.where[item.number]]
-    return sorted(rest, key=lambda item: (-item.priority, item.cost, item.number))

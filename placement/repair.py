@@ -152,11 +152,11 @@ class _Search:
         draw = self._lottery.below
         return draw(limit) * draw(limit) // limit
 
-    def _eject(self, bins: Iterable[int], most: int = _MOST_EJECTED) -> dict[int, Bins]:
+    def _eject(self, bins: Iterable[int]) -> dict[int, Bins]:
         ejected: dict[int, Bins] = {}
         for number in bins:
             for item in list(self._packing.contents[number]):
-                if len(ejected) < most:
+                if len(ejected) < _MOST_EJECTED:
                     ejected[item] = self._packing.remove(self._packing.items[item])
         return ejected
 
