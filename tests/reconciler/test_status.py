@@ -17,7 +17,7 @@ IDLE = model("idle", replicas=0)
 LIVE = LiveState((AppliedResource(IDLE, "app"), AppliedResource(SERVER, "app")))
 WANTED = desired(SERVER, IDLE)
 EMPTY = Plan("app", "r1", "Sync")
-TODO = replace(EMPTY, changes=(Change("create", IRIS.key, IRIS),))
+WAITING = replace(EMPTY, changes=(Change("create", IRIS.key, IRIS),))
 BROKEN = Problem("error", "SchemaViolation", "a.yaml", 3, 5, "Model", "default", "bad", "spec", "is wrong")
 
 
@@ -33,7 +33,7 @@ def record(phase: str, *results: tuple[str, str]) -> SyncRecord:
     ("wanted", "todo", "error", "sync"),
     [
         (WANTED, EMPTY, None, "Synced"),
-        (WANTED, TODO, None, "OutOfSync"),
+        (WANTED, WAITING, None, "OutOfSync"),
         (WANTED, replace(EMPTY, held=(Held(IRIS.key, "PruneHeld", ""),)), None, "OutOfSync"),
         (replace(WANTED, invalid=(IRIS.key,)), EMPTY, None, "OutOfSync"),
         (replace(WANTED, unreadable=True), EMPTY, None, "OutOfSync"),
@@ -87,7 +87,7 @@ def test_resources_are_sorted():
 
 def test_conditions_say_what_is_held_and_what_failed():
     """The source's error, everything held, and the first step of a sync that failed."""
-    todo = replace(TODO, held=(Held(IRIS.key, "PruneHeld", "mend it"),))
+    todo = replace(WAITING, held=(Held(IRIS.key, "PruneHeld", "mend it"),))
     last = record("Failed", ("load iris", "LoadFailed: no"), ("route iris", "Blocked: …"))
     seen = status(todo=todo, error=Condition("FetchFailed", "no network"), last_sync=last)
     assert [c.reason for c in seen.conditions] == ["FetchFailed", "PruneHeld", "SyncFailed"]
@@ -97,9 +97,9 @@ def test_conditions_say_what_is_held_and_what_failed():
 @pytest.mark.parametrize(
     ("phase", "todo", "reasons"),
     [
-        ("Succeeded", TODO, []),
-        ("Running", TODO, []),
-        ("Interrupted", TODO, ["SyncInterrupted"]),
+        ("Succeeded", WAITING, []),
+        ("Running", WAITING, []),
+        ("Interrupted", WAITING, ["SyncInterrupted"]),
         ("Failed", EMPTY, []),
     ],
 )
