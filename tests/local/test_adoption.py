@@ -197,7 +197,8 @@ async def test_a_process_that_the_record_does_not_know_is_ended(local):
     await local.eventually(lambda: stray.pid in carriers(state))
     local.runtime = local.make()
     await local.runtime.start()
-    assert await asyncio.to_thread(stray.wait) == -signal.SIGTERM
+    ended = await asyncio.to_thread(stray.wait)
+    assert ended in (-signal.SIGTERM, 0)  # 0: the runtime in this process collected its status first
 
 
 async def test_a_foreign_process_with_the_recorded_pid_is_never_touched(local):
