@@ -126,10 +126,6 @@ class Controller:
         """What the runtime reports now."""
         return await self._observe()
 
-    def resources(self) -> tuple[Resource, ...]:
-        """Every applied resource as last observed, by key."""
-        return tuple(entry.resource for entry in self._live.resources)
-
     def created(self) -> Mapping[str, str]:
         """When each resource was first applied (ISO 8601), by the key's text."""
         return self._history.created()

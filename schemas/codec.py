@@ -121,11 +121,6 @@ def encode(value: Any) -> Any:
     return _FULL.unstructure(value)
 
 
-def encode_as(cls: Any, value: Any) -> Any:
-    """As :func:`encode` where the declared type matters: a union at the top gets its tag."""
-    return _FULL.unstructure(value, unstructure_as=cls)
-
-
 def encode_terse(value: Any) -> Any:
     """As :func:`encode`, leaving out fields that hold their default."""
     return _TERSE.unstructure(value)

@@ -1,4 +1,4 @@
-"""From a resource back to the manifest that says it, and to the JSON that records keep.
+"""From a resource back to the manifest that says it.
 
 A manifest is canonical: every default written out, memory in bytes, fields that are absent left
 out. Reading it gives an equal resource.
@@ -30,14 +30,3 @@ def manifest(resource: Resource) -> dict[str, Any]:
 def spec_manifest(spec: Spec) -> dict[str, Any]:
     """The ``spec`` part of :func:`manifest`."""
     return settled_spec(codec.encode(spec))
-
-
-def resource_to_json(resource: Resource) -> dict[str, Any]:
-    """Everything about ``resource``, origin included, as :mod:`schemas.codec` writes it."""
-    data: dict[str, Any] = codec.encode(resource)
-    return data
-
-
-def resource_from_json(data: Any) -> Resource:
-    """The reverse of :func:`resource_to_json`; raises what :func:`schemas.codec.decode` raises."""
-    return codec.decode(Resource, data)

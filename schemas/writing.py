@@ -27,6 +27,8 @@ def _text(writer: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Writer.add_representer(str, _text)
 
 
-def yaml_text(value: Any) -> str:
-    """``value`` as one YAML document in block style, fields in their order."""
-    return str(yaml.dump(value, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=1000))
+def yaml_text(value: Any, *, ascii_only: bool = False) -> str:
+    """``value`` as one YAML document in block style, fields in their order; with ``ascii_only`` whatever
+    is not ASCII is escaped."""
+    unicode = not ascii_only
+    return str(yaml.dump(value, Dumper=_Writer, sort_keys=False, allow_unicode=unicode, width=1000))

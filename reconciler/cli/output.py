@@ -74,6 +74,6 @@ def as_json_line(value: Any) -> None:
 
 def as_yaml(value: Any) -> None:
     """YAML in the order of the fields; whatever is not ASCII is escaped."""
-    import yaml  # only for this format
+    from schemas.writing import yaml_text  # only for this format
 
-    sys.stdout.write(yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=1000))
+    sys.stdout.write(yaml_text(value, ascii_only=True))

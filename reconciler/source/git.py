@@ -78,16 +78,6 @@ class GitSource:
         self._mirror = mirror
         self._opened: pygit2.Repository | None = None
 
-    def git_folder(self) -> Path | None:
-        """Where a local repository keeps its refs (of a worktree: those of its main repository)."""
-        if self.local is None:
-            return None
-        found = pygit2.discover_repository(str(self.local))
-        if found is None:
-            return None
-        common = Path(found) / "commondir"
-        return (Path(found) / common.read_text().strip()).resolve() if common.is_file() else Path(found)
-
     def fetch(self) -> None:
         """Bring the mirror of a remote repository up to date; nothing to do for a local one.
 
@@ -107,13 +97,6 @@ class GitSource:
         except (pygit2.GitError, ValueError) as error:
             message = without_credentials(str(error), self.repository)
             raise TransientError("FetchFailed", f"{redacted(self.repository)}: {message}") from error
-
-    def head(self) -> str:
-        """The commit that the revision (branch, tag or SHA) names now.
-
-        Raises InputError ``RevisionNotFound`` or ``RepositoryNotFound``.
-        """
-        return str(self._commit().id)
 
     def snapshot(self, previous: Snapshot | None = None) -> Snapshot:
         """What the source holds now. The same commit gives ``previous`` back, the same tree its entries.

@@ -45,7 +45,10 @@ def test_branch_tag_and_commit(tmp_path, bare):
     first = repository.commit({"a.yaml": "1"})
     git("tag", "-a", "-m", "first", "v1", at=repository.folder)
     second = repository.commit({"a.yaml": "2"})
-    followed = {name: source(repository, name).head() for name in ("main", "v1", first, first[:10], "HEAD")}
+    followed = {
+        name: source(repository, name).snapshot().revision
+        for name in ("main", "v1", first, first[:10], "HEAD")
+    }
     assert followed == {"main": second, "v1": first, first: first, first[:10]: first, "HEAD": second}
 
 
@@ -54,7 +57,7 @@ def test_branch_comes_before_a_tag_of_the_same_name(repository):
     first = repository.commit({"a.yaml": "1"})
     git("tag", "main", first, at=repository.folder)
     second = repository.commit({"a.yaml": "2"})
-    assert source(repository).head() == second
+    assert source(repository).snapshot().revision == second
 
 
 def test_only_manifests_below_the_path_are_read(repository):
@@ -382,11 +385,11 @@ def test_remote_repository_is_fetched(tmp_path):
         }
         for reader in followed.values():
             reader.fetch()
-        assert {reader.head() for reader in followed.values()} == {first}
+        assert {reader.snapshot().revision for reader in followed.values()} == {first}
         second = repository.commit({"a.yaml": "2"})
         for reader in followed.values():
             reader.fetch()
-        assert [reader.head() for reader in followed.values()] == [second, first, second, first]
+        assert [reader.snapshot().revision for reader in followed.values()] == [second, first, second, first]
         git("update-ref", "-d", "refs/heads/main", at=repository.folder)
         followed["main"].fetch()
         with pytest.raises(InputError, match="RevisionNotFound"):
@@ -417,7 +420,7 @@ def test_credentials_of_a_url_open_a_private_repository(tmp_path):
     with web(tmp_path / "served") as host:
         reader = source(f"http://{USER}:{PASSWORD}@{host}/r.git", mirror=tmp_path / "mirror")
         reader.fetch()
-        assert reader.head() == head
+        assert reader.snapshot().revision == head
         stranger = source(f"http://{USER}:wrong-{PASSWORD}@{host}/r.git", mirror=tmp_path / "other")
         with pytest.raises(TransientError) as error:
             stranger.fetch()

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from schemas import codec
 from schemas.check import accepts
 from schemas.decode import decode_spec
-from schemas.encode import manifest, resource_from_json, resource_to_json
+from schemas.encode import manifest
 from schemas.load import combine, read_file
+from schemas.resource import Resource
 from schemas.writing import yaml_text
 from tests.schemas.strategies import MODELS, near_manifests, resources
 
@@ -45,15 +46,15 @@ def test_a_written_manifest_reads_back_as_the_same_resource(resource, as_json):
 @given(resources())
 def test_a_resource_survives_its_json_form(resource):
     """Records and plans keep resources as JSON text, origin included."""
-    text = json.dumps(resource_to_json(resource))
+    text = json.dumps(codec.encode(resource))
 
-    assert resource_from_json(json.loads(text)) == resource
+    assert codec.decode(Resource, json.loads(text)) == resource
 
 
 @given(resources())
 def test_equal_resources_have_equal_canonical_bytes(resource):
     """Digests depend on the value, not on how it was made."""
-    copy = resource_from_json(json.loads(json.dumps(resource_to_json(resource))))
+    copy = codec.decode(Resource, json.loads(json.dumps(codec.encode(resource))))
 
     assert codec.canonical(copy) == codec.canonical(resource)
 
