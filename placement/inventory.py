@@ -12,6 +12,9 @@ from typing import Literal
 ReplicaState = Literal["Pending", "Ready", "Restarting", "Draining", "Lost"]
 LoadState = Literal["Loading", "Loaded", "LoadFailed", "Unloading"]
 
+Resources = tuple[tuple[str, int], ...]
+"""Named resources beside memory, as (name, amount in thousandths), sorted by name; what is not named is 0."""
+
 
 @dataclass(frozen=True, order=True)
 class ReplicaId:
@@ -27,7 +30,8 @@ class ReplicaId:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """One version of one model on one server replica. ``version`` is the digest of its spec.
+    """One version of one model on one server replica. ``version`` is the digest of its spec; ``memory``
+    and ``resources`` are what it occupies there, all instances together.
 
     ``LoadFailed`` means that all retries are used up: the replica is rejected for this version until
     manifest, artifact or replica changes. A failed load occupies no memory.
@@ -38,12 +42,15 @@ class LoadedModel:
     memory: int
     state: LoadState
     message: str = ""
+    resources: Resources = ()
 
 
 @dataclass(frozen=True)
 class ServerReplica:
     """One replica. ``reserved`` bytes are promised to loads that have been requested elsewhere;
-    ``unlisted`` bytes are used by models that are served and need not be named in ``loaded``."""
+    ``unlisted`` bytes and ``unlisted_resources`` are used by models that are served and need not be named
+    in ``loaded``. ``resources`` is the capacity of what is named beside memory. A model is loaded
+    ``instances`` times (parallel workers) and occupies its memory as often."""
 
     index: int
     state: ReplicaState
@@ -53,6 +60,9 @@ class ServerReplica:
     reserved: int = 0
     loaded: tuple[LoadedModel, ...] = ()
     unlisted: int = 0
+    resources: Resources = ()
+    unlisted_resources: Resources = ()
+    instances: int = 1
 
     @cached_property
     def capability_set(self) -> frozenset[str]:
