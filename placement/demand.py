@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from placement.inventory import Resources
+from schemas.placement_annotations import Resources
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from schemas.placement_annotations import Resources
+
 ReplicaState = Literal["Pending", "Ready", "Restarting", "Draining", "Lost"]
 LoadState = Literal["Loading", "Loaded", "LoadFailed", "Unloading"]
-
-Resources = tuple[tuple[str, int], ...]
-"""Named resources beside memory, as (name, amount in thousandths), sorted by name; what is not named is 0."""
 
 
 @dataclass(frozen=True, order=True)

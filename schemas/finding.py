@@ -58,6 +58,9 @@ SEVERITIES: Mapping[str, Severity] = {
     "RepeatedParameter": "warning",
     "UnusedCapabilities": "warning",
     "InvalidServerTemplate": "error",
+    "InvalidResources": "error",
+    "InvalidPriority": "error",
+    "InvalidUpdateStrategy": "error",
     # pipelines
     "EmptyPipeline": "error",
     "InvalidStepName": "error",

@@ -1,4 +1,4 @@
-"""Kubernetes quantities (``100Ki``, ``1.5G``, ``4e6``) as whole bytes.
+"""Kubernetes quantities (``100Ki``, ``1.5G``, ``4e6``, ``500m``) as whole bytes, or as thousandths.
 
 Source: the Kubernetes API's serialisation of ``resource.Quantity``: binary and decimal suffixes, an
 exponent instead of a suffix, and a fraction is rounded up to the next whole unit. It stops at
@@ -32,7 +32,7 @@ def quantity_bytes(value: int | str) -> int:
     Raises ``ValueError`` with a sentence for people where it is no quantity, negative, or beyond
     :data:`MAX_BYTES`.
     """
-    number = value if isinstance(value, int) else _parse(value)
+    number = value if isinstance(value, int) else _whole(_parse(value))
     if number < 0:
         raise ValueError(f"{value} is negative")
     if number > MAX_BYTES:
@@ -40,13 +40,27 @@ def quantity_bytes(value: int | str) -> int:
     return number
 
 
-def _parse(text: str) -> int:
+def quantity_thousandths(text: str) -> int:
+    """``text`` in thousandths of a unit, rounded up; refuses as :func:`quantity_bytes` does."""
+    number = _parse(text)
+    if number < 0:
+        raise ValueError(f"{text} is negative")
+    if number > MAX_BYTES:
+        raise ValueError(f"{_shown(text)} is more than {MAX_BYTES}")
+    return _whole(number * 1000)
+
+
+def _whole(number: Decimal) -> int:
+    return int(number.to_integral_value(rounding=ROUND_CEILING))
+
+
+def _parse(text: str) -> Decimal:
     match = PATTERN.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None:
         raise ValueError(f"{_shown(text)!r} is not a quantity such as 100Ki, 1.5G or 4000000")
     suffix = match["suffix"] or ""
     scale = _SCALES[suffix] if suffix in _SCALES else Decimal(f"1{suffix}")
-    return int((Decimal(match["number"]) * scale).to_integral_value(rounding=ROUND_CEILING))
+    return Decimal(match["number"]) * scale
 
 
 def _shown(value: object) -> str:

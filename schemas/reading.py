@@ -169,18 +169,17 @@ class _Reader:
         except ValueError as error:
             found.append(Finding("InvalidMemory", ("spec", "memory"), str(error)))
             spec = decode_spec(resource.kind, {**value["spec"], "memory": 0})
-        for finding in first(chain(found, findings(resource, spec))):
+        metadata = value["metadata"]
+        annotations = metadata.get("annotations", {})
+        for finding in first(chain(found, findings(resource, spec, annotations))):
             if finding.path not in reported:
                 self._report(document, resource, finding)
                 broken = broken or finding.severity == "error"
         if broken:
             self._reject(document, resource)
             return
-        metadata = value["metadata"]
         origin = self._origin(document)
-        self.resources.append(
-            Resource(resource, spec, origin, metadata.get("labels", {}), metadata.get("annotations", {}))
-        )
+        self.resources.append(Resource(resource, spec, origin, metadata.get("labels", {}), annotations))
         self.mentions.extend(mentions(resource, spec, document.find))
 
     def _reject(self, document: Document, resource: ResourceKey) -> None:

@@ -4,11 +4,12 @@ One module per kind that has such rules; each yields every finding, never the fi
 between resources are in :mod:`schemas.relations`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from schemas.finding import Finding
 from schemas.names import name_findings
 from schemas.resource import ResourceKey
+from schemas.semantics.annotations import annotation_findings
 from schemas.semantics.experiment import experiment_findings
 from schemas.semantics.model import model_findings
 from schemas.semantics.pipeline import pipeline_findings
@@ -23,9 +24,11 @@ from schemas.specs import (
 )
 
 
-def findings(key: ResourceKey, spec: Spec) -> Iterator[Finding]:
+def findings(key: ResourceKey, spec: Spec, annotations: Mapping[str, str]) -> Iterator[Finding]:
     """Everything that is wrong or doubtful about one resource by itself."""
     yield from name_findings(key)
+    if annotations:
+        yield from annotation_findings(key.kind, annotations)
     match spec:
         case ModelSpec():
             yield from model_findings(spec)
