@@ -4,14 +4,15 @@ One converter for every value that leaves the process (plans, live state, invent
 that a field has one spelling everywhere. A union of dataclasses (``LoadModel | UnloadModel``) carries
 the class name in a field ``type``; a class whose own fields pick the type of another one registers
 its pair of functions with :func:`register`, as :mod:`schemas.resource` does. Values are strict: a
-string is never read as a number. It stops at plain JSON values: files and sockets are the business
-of the callers.
+string is never read as a number. A moment is ISO 8601 in UTC with milliseconds. It stops at plain JSON
+values: files and sockets are the business of the callers.
 """
 
 import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 from types import NoneType, UnionType
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin
@@ -151,6 +152,22 @@ def register(
 def _register(converter: Converter, cls: type[T], write: Any, read: Any) -> None:
     converter.register_unstructure_hook(cls, lambda value: write(value, converter.unstructure))
     converter.register_structure_hook(cls, lambda data, _: read(data, converter.structure))
+
+
+def _moment(text: Any) -> datetime:
+    if not isinstance(text, str):
+        raise TypeError(f"expected a moment, got {type(text).__name__}")
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise TypeError(f"{text!r} has no time zone")
+    return moment
+
+
+register(
+    datetime,
+    lambda moment, _: moment.astimezone(UTC).isoformat(timespec="milliseconds"),
+    lambda data, _: _moment(data),
+)
 
 
 def canonical(value: Any) -> bytes:
