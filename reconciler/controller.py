@@ -3,145 +3,58 @@
 Pure: asyncio only carries it (:mod:`reconciler.loop`), so that a test can drive every interleaving.
 Level-triggered: what is to be done follows from comparing what was seen with what was planned, never
 from a flag that is cleared. So a push that arrives during a sync is not lost, and a hint costs a look
-at most. One application is planned and synced at a time: placement covers the whole runtime.
+at most. One application is planned and synced at a time: placement covers the whole runtime. What
+people ask for comes first, and is answered once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-FIRST_RETRY = 5
-"""Seconds before a plan that failed is tried again; doubles with each attempt."""
-LAST_RETRY = 180
-"""Seconds at most between two attempts."""
-PATIENCE = 5
-"""Syncs in a row that left something to do, after which every further plan of that revision waits, also
-one that differs from the last."""
-
-
-# Events
-
-
-@dataclass(frozen=True)
-class SourceHint:
-    """The source of ``application`` may have moved."""
-
-    application: str
-
-
-@dataclass(frozen=True)
-class WorldHint:
-    """The live state may have changed by itself."""
-
-
-@dataclass(frozen=True)
-class Looked:
-    """Look ``number`` at the source ended: ``revision`` is what it holds, None where it cannot be read."""
-
-    application: str
-    number: int
-    revision: str | None
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A plan was made from ``revision`` and the live state as of ``world``."""
-
-    application: str
-    revision: str
-    world: int
-    digest: str
-    empty: bool
-
-
-@dataclass(frozen=True)
-class PlanFailed:
-    """Making a plan ended in an error; it is tried again later, or when something moves."""
-
-    application: str
-    revision: str
-    world: int
-
-
-@dataclass(frozen=True)
-class Executed:
-    """A sync ended, well or not."""
-
-    application: str
-    digest: str
-
-
-@dataclass(frozen=True)
-class Stale:
-    """The world moved between planning and execution: the plan was dropped untouched."""
-
-    application: str
-
-
-@dataclass(frozen=True)
-class Tick:
-    """Time passed; nothing else happened."""
-
-
-Event = SourceHint | WorldHint | Looked | Planned | PlanFailed | Executed | Stale | Tick
-
-
-# Actions
-
-
-@dataclass(frozen=True)
-class Look:
-    """Read the source of ``application``; answer with :class:`Looked` of that number."""
-
-    application: str
-    number: int
-
-
-@dataclass(frozen=True)
-class MakePlan:
-    """Plan ``application`` at ``revision``; answer with :class:`Planned` or :class:`Stale`."""
-
-    application: str
-    revision: str
-    world: int
-
-
-@dataclass(frozen=True)
-class Execute:
-    """Execute the plan just made; answer with :class:`Executed` or :class:`Stale`."""
-
-    application: str
-    digest: str
-
-
-@dataclass(frozen=True)
-class Wake:
-    """Send a :class:`Tick` at that time (seconds, same clock as ``now``)."""
-
-    at: float
-
-
-Action = Look | MakePlan | Execute | Wake
-
-
-# State
+from reconciler.attempts import Attempts, Rules
+from reconciler.events import (
+    Action,
+    Configured,
+    Deny,
+    Event,
+    Execute,
+    Executed,
+    Gated,
+    Look,
+    Looked,
+    MakePlan,
+    OwnEvent,
+    PlanFailed,
+    Planned,
+    Removed,
+    SourceHint,
+    Stale,
+    SyncAsked,
+    Tick,
+    Wake,
+    WorldHint,
+)
 
 
 @dataclass(frozen=True)
 class ApplicationState:
-    """What is known of one application. ``asked`` counts hints, ``looking`` is the number of the look
-    under way; ``planned`` is (revision, world) of the last plan. ``tried`` is the digest of the last sync
-    (or empty, after a plan that could not be made) for as long as something is left to do: the same plan
-    again is of no use before ``retry_at``, whether or not its steps said that they were done."""
+    """What is known of one application. ``auto`` and ``manual`` say whether the gate lets syncs start by
+    themselves and by hand. ``asked`` counts hints, ``looking`` is the number of the look under way;
+    ``planned`` is (revision, world) of the last plan. ``settled`` is the revision at which nothing was
+    left to do nor waiting: what is to be done there again is drift. At ``wake_at`` the last plan may be
+    worth another one. ``requests`` are people's, oldest first."""
 
+    rules: Rules = field(default_factory=Rules)
     auto: bool = True
+    manual: bool = True
     asked: int = 1
     looked: int = 0
     looking: int | None = None
     revision: str | None = None
     planned: tuple[str, int] | None = None
-    tried: str | None = None
-    attempts: int = 0
-    retry_at: float | None = None
+    settled: str | None = None
+    wake_at: float | None = None
+    attempts: Attempts = field(default_factory=Attempts)
+    requests: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -155,7 +68,10 @@ class State:
     turn: str = ""
 
 
-def step(state: State, event: Event, now: float) -> tuple[State, tuple[Action, ...]]:
+Step = tuple[State, tuple[Action, ...]]
+
+
+def step(state: State, event: Event, now: float) -> Step:
     """The next state and what to do. ``now`` is in seconds of any clock that does not go back."""
     state, actions = _take(state, event, now)
     looks_state, looks = _looks(state)
@@ -163,26 +79,53 @@ def step(state: State, event: Event, now: float) -> tuple[State, tuple[Action, .
     return planned_state, (*actions, *looks, *plans)
 
 
-def _take(state: State, event: Event, now: float) -> tuple[State, tuple[Action, ...]]:
+def _take(state: State, event: Event, now: float) -> Step:
     match event:
-        case SourceHint(name):
-            app = state.applications[name]
-            return _with(state, name, replace(app, asked=app.asked + 1)), ()
         case WorldHint():
             return replace(state, world=state.world + 1), ()
-        case Looked(name, number, revision):
-            return _with(state, name, _after_look(state.applications[name], number, revision)), ()
-        case Planned():
-            return _after_plan(state, event, now)
-        case PlanFailed(name, revision, world):
-            app = replace(_tried(state.applications[name], "", now), planned=(revision, world))
-            wake = () if app.retry_at is None else (Wake(app.retry_at),)
-            return replace(_with(state, name, app), busy=None), wake
-        case Executed():
-            return _after_sync(state, event, now), ()
-        case Stale():
-            return replace(state, busy=None, world=state.world + 1), ()
         case Tick():
+            return state, ()
+        case Configured(name, rules):
+            known = state.applications.get(name, ApplicationState())
+            return _with(state, name, replace(known, rules=rules)), ()
+        case Stale(name):
+            return replace(_free(state, name), world=state.world + 1), ()
+    app = state.applications.get(event.application)
+    return _late(state, event) if app is None else _take_own(state, event, app, now)
+
+
+def _take_own(state: State, event: OwnEvent, app: ApplicationState, now: float) -> Step:
+    match event:
+        case Removed(name):
+            return _without(state, name), tuple(Deny(name, request) for request in app.requests)
+        case Gated(name, auto, manual):
+            opened = (auto and not app.auto) or (manual and not app.manual)
+            planned = None if opened else app.planned
+            return _with(state, name, replace(app, auto=auto, manual=manual, planned=planned)), ()
+        case SourceHint(name):
+            return _with(state, name, replace(app, asked=app.asked + 1)), ()
+        case SyncAsked(name, request):
+            return _with(state, name, replace(app, requests=(*app.requests, request))), ()
+        case Looked(name, number, revision):
+            return _with(state, name, _after_look(app, number, revision)), ()
+        case Planned():
+            return _after_plan(_free(state, event.application), event, app, now)
+        case PlanFailed():
+            return _after_failure(_free(state, event.application), event, app, now)
+        case Executed():
+            return _after_sync(_free(state, event.application), event, app, now), ()
+
+
+def _late(state: State, event: OwnEvent) -> Step:
+    """An event of an application that is followed no more: what it was busy with has ended."""
+    match event:
+        case Planned(name) | PlanFailed(name):
+            return _free(state, name), ()
+        case Executed(name):
+            return replace(_free(state, name), world=state.world + 1), ()
+        case SyncAsked(name, request):
+            return state, (Deny(name, request),)
+        case _:
             return state, ()
 
 
@@ -192,35 +135,70 @@ def _after_look(app: ApplicationState, number: int, revision: str | None) -> App
     app = replace(app, looked=number, looking=None)
     if revision is None or revision == app.revision:
         return app
-    return replace(app, revision=revision, attempts=0)
+    return replace(app, revision=revision, attempts=app.attempts.renewed())
 
 
-def _after_plan(state: State, event: Planned, now: float) -> tuple[State, tuple[Action, ...]]:
-    app = replace(state.applications[event.application], planned=(event.revision, event.world))
-    if event.empty or not app.auto:  # nothing is left to try
-        app = replace(app, tried=None, attempts=0, retry_at=None)
-    known = app.tried == event.digest or app.attempts >= PATIENCE
-    waits = known and app.retry_at is not None and now < app.retry_at
-    overtaken = event.revision != app.revision
-    if event.empty or overtaken or not app.auto or waits:
-        wake = (Wake(app.retry_at),) if waits and app.retry_at is not None else ()
-        return replace(_with(state, event.application, app), busy=None), wake
-    return _with(state, event.application, app), (Execute(event.application, event.digest),)
+def _after_plan(state: State, event: Planned, app: ApplicationState, now: float) -> Step:
+    if event.request is not None:
+        return _after_asked_plan(state, event, app)
+    name, drifted = event.application, app.settled == event.revision
+    app = replace(app, planned=(event.revision, event.world), wake_at=None)
+    if event.empty:
+        settled = app.settled if event.waiting else event.revision
+        app = replace(app, settled=settled, attempts=app.attempts.settled())
+    if not app.auto:  # nothing is left to try
+        app = replace(app, attempts=app.attempts.settled())
+    if event.empty or not app.auto or event.revision != app.revision:
+        return _with(state, name, app), ()
+    start_at = _start_at(app, event.digest, drifted, now)
+    if start_at is None:
+        return _with(state, name, app), ()
+    if start_at > now:
+        return _with(state, name, replace(app, wake_at=start_at)), (Wake(start_at),)
+    if drifted:
+        app = replace(app, attempts=app.attempts.after_heal(now, app.rules))
+    return replace(_with(state, name, app), busy=name), (Execute(name, event.digest),)
 
 
-def _after_sync(state: State, event: Executed, now: float) -> State:
+def _start_at(app: ApplicationState, digest: str, drifted: bool, now: float) -> float | None:
+    """When a plan may be executed by itself; None where only something new lets it."""
+    if drifted and not app.rules.self_heal:
+        return None
+    starts = [app.attempts.start_at(digest, now, app.rules)]
+    if drifted:
+        starts.append(app.attempts.heal_at(now, app.rules))
+    return None if None in starts else max(start for start in starts if start is not None)
+
+
+def _after_asked_plan(state: State, event: Planned, app: ApplicationState) -> Step:
+    """People's plans are executed at once, whatever was tried before, or answered."""
+    name, request = event.application, event.request
+    assert request is not None
+    if event.empty or not app.manual:
+        app = replace(app, requests=_rest(app, request))
+        return _with(state, name, app), () if app.manual else (Deny(name, request),)
+    return replace(_with(state, name, app), busy=name), (Execute(name, event.digest, request),)
+
+
+def _after_failure(state: State, event: PlanFailed, app: ApplicationState, now: float) -> Step:
+    if event.request is not None:
+        return _with(state, event.application, replace(app, requests=_rest(app, event.request))), ()
+    attempts = app.attempts.after_sync("", now, app.rules)
+    planned, wake_at = (event.revision, event.world), attempts.retry_at
+    app = replace(app, attempts=attempts, planned=planned, wake_at=wake_at)
+    wake = () if attempts.retry_at is None else (Wake(attempts.retry_at),)
+    return _with(state, event.application, app), wake
+
+
+def _after_sync(state: State, event: Executed, app: ApplicationState, now: float) -> State:
     """Whatever was done changed the world; the next plan tells whether it was enough: an empty one ends
     the count of attempts."""
-    app = _tried(state.applications[event.application], event.digest, now)
-    return replace(_with(state, event.application, app), busy=None, world=state.world + 1)
+    attempts = app.attempts.after_sync(event.digest, now, app.rules, terminated=event.terminated)
+    app = replace(app, attempts=attempts, requests=_rest(app, event.request))
+    return replace(_with(state, event.application, app), world=state.world + 1)
 
 
-def _tried(app: ApplicationState, digest: str, now: float) -> ApplicationState:
-    wait = min(FIRST_RETRY * 2 ** min(app.attempts, 10), LAST_RETRY)
-    return replace(app, tried=digest, attempts=app.attempts + 1, retry_at=now + wait)
-
-
-def _looks(state: State) -> tuple[State, tuple[Action, ...]]:
+def _looks(state: State) -> Step:
     """A look for every application that was hinted at since its last one began."""
     actions: list[Action] = []
     for name in sorted(state.applications):
@@ -231,25 +209,54 @@ def _looks(state: State) -> tuple[State, tuple[Action, ...]]:
     return state, tuple(actions)
 
 
-def _next_plan(state: State, now: float) -> tuple[State, tuple[Action, ...]]:
-    """The next application in turn whose last plan is not of what is known now."""
+def _next_plan(state: State, now: float) -> Step:
+    """What is planned next: what a person waits for, what was pushed, then what the world did; within
+    each, applications take turns."""
     if state.busy is not None:
         return state, ()
-    names = sorted(state.applications)
-    for name in [n for n in names if n > state.turn] + [n for n in names if n <= state.turn]:
+    for name in _in_turn(state):
         app = state.applications[name]
-        if app.revision is None or not _is_due(app, state.world, now):
-            continue
-        state = replace(state, busy=name, turn=name)
-        return state, (MakePlan(name, app.revision, state.world),)
+        if app.requests and app.revision is not None:
+            plan = MakePlan(name, app.revision, state.world, app.requests[0])
+            return replace(state, busy=name), (plan,)
+    due = [name for name in _in_turn(state) if _is_due(state.applications[name], state.world, now)]
+    pushed = [name for name in due if _is_new(state.applications[name])]
+    for name in (*pushed, *due):
+        revision = state.applications[name].revision
+        assert revision is not None
+        return replace(state, busy=name, turn=name), (MakePlan(name, revision, state.world),)
     return state, ()
 
 
+def _in_turn(state: State) -> Iterator[str]:
+    names = sorted(state.applications)
+    yield from (name for name in names if name > state.turn)
+    yield from (name for name in names if name <= state.turn)
+
+
 def _is_due(app: ApplicationState, world: int, now: float) -> bool:
+    if app.revision is None:
+        return False
     if app.planned != (app.revision, world):
         return True
-    return app.tried is not None and app.retry_at is not None and now >= app.retry_at
+    return app.wake_at is not None and now >= app.wake_at
+
+
+def _is_new(app: ApplicationState) -> bool:
+    return app.planned is None or app.planned[0] != app.revision
+
+
+def _rest(app: ApplicationState, answered: int | None) -> tuple[int, ...]:
+    return tuple(request for request in app.requests if request != answered)
+
+
+def _free(state: State, name: str) -> State:
+    return replace(state, busy=None) if state.busy == name else state
 
 
 def _with(state: State, name: str, app: ApplicationState) -> State:
     return replace(state, applications={**state.applications, name: app})
+
+
+def _without(state: State, name: str) -> State:
+    return replace(state, applications={n: a for n, a in state.applications.items() if n != name})

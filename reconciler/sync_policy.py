@@ -43,7 +43,9 @@ class Backoff:
         return min(self.first * self.factor ** min(attempt - 1, 64), self.most)
 
 
-RETRY = Backoff(first=5, factor=2, most=180, limit=5)
+RETRY = Backoff(first=5, factor=2, most=180)
+"""For ever, unlike Argo CD's five: an artifact that appears after five minutes is nothing that a controller
+could be told of."""
 HEAL = Backoff(first=2, factor=3, most=300)
 
 

@@ -6,28 +6,32 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.controller import (
-    FIRST_RETRY,
-    LAST_RETRY,
-    PATIENCE,
+from reconciler.attempts import PATIENCE, Rules
+from reconciler.controller import ApplicationState, State, step
+from reconciler.events import (
     Action,
-    ApplicationState,
+    Configured,
+    Deny,
     Event,
     Execute,
     Executed,
+    Gated,
     Look,
     Looked,
     MakePlan,
     PlanFailed,
     Planned,
+    Removed,
     SourceHint,
     Stale,
-    State,
+    SyncAsked,
     Tick,
     Wake,
     WorldHint,
-    step,
 )
+from reconciler.sync_policy import HEAL, RETRY, Backoff
+
+FIRST_RETRY, LAST_RETRY = RETRY.first, RETRY.most
 
 
 @dataclass
@@ -277,6 +281,240 @@ def test_only_one_application_is_busy():
     assert m(Looked("b", 1, "r1")) == ()
     assert m(Planned("a", "r1", 0, "d", empty=False)) == (Execute("a", "d"),)
     assert m(WorldHint()) == ()
+
+
+# Drift
+
+
+def settled(rules: Rules | None = None) -> Machine:
+    """A machine for which nothing is left to do at r1."""
+    m = machine()
+    m(Configured("app", rules or Rules()))
+    m(Tick())
+    m(Looked("app", 1, "r1"))
+    m(Planned("app", "r1", 0, "", empty=True))
+    return m
+
+
+def drifted(m: Machine, digest: str = "heal") -> tuple[Action, ...]:
+    """Live drift is seen and planned; what follows."""
+    m(WorldHint())
+    return m(Planned("app", "r1", m.state.world, digest, empty=False))
+
+
+def mended(m: Machine, digest: str = "heal") -> None:
+    """The sync that mends it ends, and leaves nothing."""
+    m(Executed("app", digest))
+    m(Planned("app", "r1", m.state.world, "", empty=True))
+
+
+def test_first_drift_is_mended_at_once():
+    """Nothing was mended lately, so nothing has to calm down."""
+    assert drifted(settled()) == (Execute("app", "heal"),)
+
+
+def test_drift_that_comes_back_waits_longer_each_time():
+    """2, 6, 18, … 300 seconds after the last mend began."""
+    m = settled()
+    assert drifted(m) == (Execute("app", "heal"),)
+    waits = []
+    for _ in range(6):
+        mended(m)
+        (wake,) = drifted(m)
+        assert isinstance(wake, Wake)
+        waits.append(wake.at - m.now)
+        m.now = wake.at
+        m(Tick())
+        assert m(Planned("app", "r1", m.state.world, "heal", empty=False)) == (Execute("app", "heal"),)
+    assert waits == [min(HEAL.first * HEAL.factor**n, HEAL.most) for n in range(6)]
+
+
+def test_drift_after_a_calm_time_is_new():
+    """What was mended an hour ago does not slow down today."""
+    m = settled()
+    drifted(m)
+    mended(m)
+    m.now += 3600
+    assert drifted(m) == (Execute("app", "heal"),)
+
+
+def test_without_self_heal_drift_is_shown_and_left():
+    """The plan is there to be looked at; a push is still synced."""
+    m = settled(Rules(self_heal=False))
+    assert drifted(m) == ()
+    m(SourceHint("app"))
+    assert m(Looked("app", 2, "r2")) == (MakePlan("app", "r2", 1),)
+    assert m(Planned("app", "r2", 1, "d", empty=False)) == (Execute("app", "d"),)
+
+
+def test_what_waited_for_room_is_no_drift():
+    """A plan that becomes possible is not mending: it is what was wanted all the time."""
+    m = machine()
+    m(Configured("app", Rules(self_heal=False)))
+    m(Tick())
+    m(Looked("app", 1, "r1"))
+    m(Planned("app", "r1", 0, "", empty=True, waiting=True))
+    assert drifted(m) == (Execute("app", "heal"),)
+
+
+# Limits
+
+
+def test_after_the_last_retry_the_same_plan_is_left():
+    """A limit of two means the first attempt and two more."""
+    m = machine()
+    m(Configured("app", Rules(retry=Backoff(5, 2, 180, limit=2))))
+    m(Tick())
+    m(Looked("app", 1, "r1"))
+    syncs = 0
+    for _ in range(5):
+        actions = m(Planned("app", "r1", m.state.world, "d", empty=False))
+        if actions and isinstance(actions[0], Execute):
+            syncs += 1
+            m(Executed("app", "d"))
+        else:
+            m.now += 1000
+            m(Tick())
+    assert syncs == 3
+
+
+def test_exhausted_retries_try_a_plan_that_differs():
+    """What it waited for has changed: memory is free, a server joined."""
+    m = machine()
+    m(Configured("app", Rules(retry=Backoff(5, 2, 180, limit=0))))
+    m(Tick())
+    m(Looked("app", 1, "r1"))
+    m(Planned("app", "r1", 0, "d", empty=False))
+    m(Executed("app", "d"))
+    assert m(Planned("app", "r1", 1, "d", empty=False)) == ()
+    m(WorldHint())
+    assert m(Planned("app", "r1", 2, "other", empty=False)) == (Execute("app", "other"),)
+
+
+def test_terminated_sync_is_not_tried_again():
+    """Who ends a sync does not want it back in five seconds."""
+    m = started()
+    m(Planned("app", "r1", 0, "d", empty=False))
+    m(Executed("app", "d", terminated=True))
+    assert m(Planned("app", "r1", 1, "d", empty=False)) == ()
+
+
+# Gates
+
+
+def test_closed_gate_plans_and_does_not_execute():
+    """A suspended application is still compared."""
+    m = started()
+    m(Gated("app", False, False))
+    assert m(Planned("app", "r1", 0, "d", empty=False)) == ()
+
+
+def test_opened_gate_plans_and_executes():
+    """What was held is done as soon as it may."""
+    m = started()
+    m(Gated("app", False, False))
+    m(Planned("app", "r1", 0, "d", empty=False))
+    assert m(Gated("app", True, True)) == (MakePlan("app", "r1", 0),)
+    assert m(Planned("app", "r1", 0, "d", empty=False)) == (Execute("app", "d"),)
+
+
+def test_unchanged_gate_costs_no_plan():
+    """Telling it again changes nothing."""
+    m = started()
+    m(Planned("app", "r1", 0, "", empty=True))
+    assert m(Gated("app", True, True)) == ()
+
+
+# What people ask for
+
+
+def test_asked_sync_is_executed_where_auto_is_off():
+    """The person is the one who decides there."""
+    m = started(auto=False)
+    m(Planned("app", "r1", 0, "d", empty=False))
+    assert m(SyncAsked("app", 7)) == (MakePlan("app", "r1", 0, 7),)
+    assert m(Planned("app", "r1", 0, "d", empty=False, request=7)) == (Execute("app", "d", 7),)
+    m(Executed("app", "d", request=7))
+    assert m.state.applications["app"].requests == ()
+
+
+def test_asked_sync_does_not_wait_for_a_retry():
+    """People need not wait for backoffs."""
+    m = failing()
+    m(Planned("app", "r1", 1, "d", empty=False))
+    m(SyncAsked("app", 7))
+    assert m(Planned("app", "r1", 1, "d", empty=False, request=7)) == (Execute("app", "d", 7),)
+
+
+def test_asked_sync_waits_for_its_turn():
+    """One executor at a time, also for people."""
+    m = started()
+    m(Planned("app", "r1", 0, "d", empty=False))
+    assert m(SyncAsked("app", 7)) == ()
+    assert m(Executed("app", "d")) == (MakePlan("app", "r1", 1, 7),)
+
+
+def test_asked_sync_behind_a_closed_gate_is_denied():
+    """It is answered, not forgotten."""
+    m = started()
+    m(Planned("app", "r1", 0, "", empty=True))
+    m(Gated("app", False, False))
+    m(SyncAsked("app", 7))
+    assert Deny("app", 7) in m(Planned("app", "r1", 0, "d", empty=False, request=7))
+    assert m.state.applications["app"].requests == ()
+
+
+def test_stale_plan_of_a_request_is_made_again():
+    """What the world did in between does not lose what a person asked for."""
+    m = started()
+    m(Planned("app", "r1", 0, "", empty=True))
+    m(SyncAsked("app", 7))
+    m(Planned("app", "r1", 0, "d", empty=False, request=7))
+    assert m(Stale("app")) == (MakePlan("app", "r1", 1, 7),)
+
+
+# Applications come and go
+
+
+def test_configured_application_is_looked_at():
+    """A new application needs no restart."""
+    m = started()
+    m(Planned("app", "r1", 0, "", empty=True))
+    assert m(Configured("other", Rules())) == (Look("other", 1),)
+
+
+def test_removed_application_is_left_alone():
+    """What it was busy with ends, and the next one has its turn."""
+    m = machine("a", "b")
+    m(Tick())
+    m(Looked("a", 1, "r1"))
+    m(Looked("b", 1, "r1"))
+    m(Planned("a", "r1", 0, "d", empty=False))
+    assert m(Removed("a")) == ()
+    assert m(Executed("a", "d")) == (MakePlan("b", "r1", 1),)
+
+
+def test_removed_application_answers_what_was_asked():
+    """A request to what is gone is denied."""
+    m = started()
+    m(SyncAsked("app", 7))
+    assert m(Removed("app")) == (Deny("app", 7),)
+    assert m(SyncAsked("app", 8)) == (Deny("app", 8),)
+
+
+def test_push_comes_before_what_the_world_did():
+    """With a hundred applications a push does not wait for a hundred plans."""
+    m = machine("a", "b", "c")
+    m(Tick())
+    for name in "abc":
+        m(Looked(name, 1, "r1"))
+        m(Planned(name, "r1", 0, "", empty=True))
+    m(WorldHint())
+    busy = m.state.busy
+    m(SourceHint("c"))
+    m(Looked("c", 2, "r2"))
+    (action,) = m(Planned(busy, "r1", 1, "", empty=True))
+    assert action == MakePlan("c", "r2", 1)
 
 
 # Every interleaving
