@@ -167,7 +167,7 @@ def live_state(config: Config) -> LiveState:
 def policies(config: Config) -> Callable[[ApplicationConfig], Policy]:
     """The planning policy of an application: its own prune rules, what holds for the whole runtime."""
     listening = tuple(sorted(config.listeners))
-    return lambda application: Policy(application.prune, built_in(), listening)
+    return lambda application: Policy(application.prune, built_in(), listening, config.placement)
 
 
 @cache

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from placement.policy import REFERENCE, Policy
 from reconciler.diff import PrunePolicy
 from schemas.resource import Resource
 
@@ -77,6 +78,7 @@ class Config:
     storage: StorageConfig = field(default_factory=StorageConfig)
     gateway: GatewayConfig = field(default_factory=GatewayConfig)
     api: ApiConfig = field(default_factory=ApiConfig)
+    placement: Policy = REFERENCE
 
     @property
     def listeners(self) -> Mapping[str, int]:

@@ -12,6 +12,7 @@ from placement.demand import Demand
 from placement.engine import place
 from placement.inventory import Inventory, ReplicaId, Server, ServerReplica
 from placement.placement import Assignment
+from placement.policy import Policy
 from reconciler.book import Book, ModelName, used_memory
 from reconciler.plan import Capacity, Load, LoadReason, Unload, UnloadReason
 from reconciler.projection import listed
@@ -48,6 +49,7 @@ def plan_moves(
     demands: Sequence[Demand],
     servers: Sequence[Server],
     live: LiveState,
+    policy: Policy,
     examined: ModelName | None = None,
 ) -> Moves:
     """The moves that bring every demand to where the engine wants it, as far as it can be had.
@@ -67,7 +69,7 @@ def plan_moves(
             settled[name] = stays
     used = used_memory(live.models)
     book = _open_book(demands, settled, servers, replicas, by_model, used)
-    decided = {**settled, **_place_in_rounds(moving, by_model, book)}
+    decided = {**settled, **_place_in_rounds(moving, by_model, book, policy)}
     loads = book.settle()
     assigned = tuple((demand, decided[demand.namespace, demand.model]) for demand in demands)
     return Moves(
@@ -150,12 +152,14 @@ def _stands(entry: LiveModelReplica, replicas: Mapping[ReplicaId, ServerReplica]
     return not (entry.state == "LoadFailed" and replica.state == "Pending")
 
 
-def _place_in_rounds(moving: Sequence[Demand], by_model: Entries, book: Book) -> dict[ModelName, Assignment]:
+def _place_in_rounds(
+    moving: Sequence[Demand], by_model: Entries, book: Book, policy: Policy
+) -> dict[ModelName, Assignment]:
     decided: dict[ModelName, Assignment] = {}
     waiting = moving
     while waiting:
         book.round += 1
-        assignments = place(waiting, book.inventory()).assignments
+        assignments = place(waiting, book.inventory(), policy).assignments
         decided.update(((a.namespace, a.model), a) for a in assignments)
         for demand, assignment in _paired(waiting, decided):
             _load_assigned(demand, assignment, by_model, book)

@@ -12,6 +12,8 @@ from functools import lru_cache
 
 from placement.demand import Demand
 from placement.placement import Assignment, Verdict
+from placement.policy import REFERENCE
+from placement.policy import Policy as PlacementPolicy
 from placement.verdicts import verdicts
 from reconciler.desired import Desired
 from reconciler.diff import Diff, PrunePolicy, diff
@@ -33,11 +35,13 @@ from schemas.specs import ExperimentSpec, ModelSpec, PipelineSpec, ServerConfigS
 class Policy:
     """What planning depends on beside Git and the world. ``server_configs`` are the built-in
     ServerConfigs, used where the namespace declares none of that name; ``listening`` are the namespaces
-    that the gateway listens for, None where it listens for all."""
+    that the gateway listens for, None where it listens for all; ``placement`` is one for the whole runtime,
+    as placement is."""
 
     prune: PrunePolicy = field(default_factory=PrunePolicy)
     server_configs: Mapping[str, ServerConfigSpec] = field(default_factory=dict)
     listening: tuple[str, ...] | None = None
+    placement: PlacementPolicy = REFERENCE
 
 
 def plan(desired: Desired, live: LiveState, policy: Policy, reason: str = "Sync") -> Plan:
@@ -45,7 +49,7 @@ def plan(desired: Desired, live: LiveState, policy: Policy, reason: str = "Sync"
     difference = diff(desired, live, policy.prune)
     wanted = wanted_resources(difference, live)
     servers = plan_servers(wanted, policy.server_configs, live)
-    moves = plan_moves(model_demands(wanted), servers.servers, live)
+    moves = plan_moves(model_demands(wanted), servers.servers, live, policy.placement)
     result = Plan(
         application=desired.application,
         revision=desired.revision,
@@ -204,7 +208,9 @@ def explain(desired: Desired, live: LiveState, policy: Policy, model: ResourceKe
     if resource is None or not isinstance(resource.spec, ModelSpec):
         raise InputError("ResourceNotFound", f"no {model} in Git or applied")
     servers = plan_servers(wanted, policy.server_configs, live)
-    moves = plan_moves(model_demands(wanted), servers.servers, live, (model.namespace, model.name))
+    moves = plan_moves(
+        model_demands(wanted), servers.servers, live, policy.placement, (model.namespace, model.name)
+    )
     demand = model_demand(resource)
     assignment = next(a for d, a in moves.assignments if d == demand)
     return Explanation(demand, assignment, verdicts(demand, moves.inventory))

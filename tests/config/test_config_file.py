@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.config import ApplicationConfig, StorageMapping
+from placement.policy import REFERENCE, Policy
+from reconciler.config import ApplicationConfig, Config, StorageMapping
 from reconciler.config_file import load_config, repository_config
 from reconciler.diff import PrunePolicy
 from schemas.errors import InputError
@@ -13,7 +14,7 @@ from schemas.resource import Origin
 APPLICATIONS = "applications: [{name: a, repository: r}]\n"
 
 
-def load(folder: Path, text: str) -> object:
+def load(folder: Path, text: str) -> Config:
     """Read ``text`` as a configuration file."""
     file = folder / "c.yaml"
     file.write_text(text)
@@ -78,6 +79,20 @@ def test_the_first_namespace_is_on_the_gateway_port(tmp_path: Path) -> None:
     assert dict(config.listeners) == {"one": 1, "two": 2}
 
 
+@pytest.mark.parametrize(
+    ("text", "policy"),
+    [
+        ("", REFERENCE),
+        ("placement: {policy: reference, steps: 5}\n", REFERENCE),
+        ("placement: {policy: pack}\n", Policy("pack", 20_000)),
+        ("placement: {policy: pack, steps: 5, maxMoves: 2}\n", Policy("pack", 5, 2)),
+    ],
+)
+def test_placement_policy_is_read(tmp_path: Path, text: str, policy: Policy) -> None:
+    """The reference decides unless packing is asked for, and searches nothing."""
+    assert load(tmp_path, f"{APPLICATIONS}{text}").placement == policy
+
+
 def test_servers_are_resources_of_the_configuration(tmp_path: Path) -> None:
     """With the place in this file, and the defaults that manifests have."""
     manifest = "\n- apiVersion: mlops.seldon.io/v1alpha1\n  kind: Server\n  metadata: {name: s}\n  spec: {serverConfig: mlserver}\n"
@@ -129,6 +144,12 @@ def test_servers_are_resources_of_the_configuration(tmp_path: Path) -> None:
         (
             f"{APPLICATIONS}gateway: {{port: 9, listeners: {{x: 9}}}}\n",
             "2:35 port 9 of namespace x is that of namespace default",
+        ),
+        (f"{APPLICATIONS}placement: {{policy: best}}\n", "2:21 placement.policy: "),
+        (f"{APPLICATIONS}placement: {{policy: pack, steps: -1}}\n", "2:34 placement.steps: "),
+        (
+            f"{APPLICATIONS}placement: {{maxMoves: 1}}\n",
+            "2:23 placement.maxMoves: only policy pack moves what is served",
         ),
         (f"{APPLICATIONS}api: {{port: 9000}}\n", "port 9000 of namespace default is that of the API"),
         ("a: [", "2:1 "),

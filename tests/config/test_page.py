@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from placement.policy import Policy
+from reconciler.config import ApplicationConfig, Config
 from reconciler.config_file import load_config, schema
 from tests.config.page import EXAMPLE, PAGE, page
 
@@ -39,11 +41,15 @@ def test_the_defaults_of_the_page_are_those_of_the_code(tmp_path: Path) -> None:
 def test_every_value_of_the_configuration_has_a_setting(tmp_path: Path) -> None:
     """No field of the dataclasses is out of the file's reach: each has a setting in the page."""
     (tmp_path / "c.yaml").write_text("applications: [{name: a, repository: r}]\n")
-    named = {"packages": "serverConfigs", "auto": "sync", "prune": "sync", "interval": "sync"}
+    named = {
+        (Config, "packages"): "serverConfigs",
+        **{(ApplicationConfig, name): "sync" for name in ("auto", "prune", "interval")},
+        (Policy, "name"): "policy",
+    }
     for value, node in _parts(load_config(tmp_path / "c.yaml")):
         for field in fields(value):
             name = "".join(part.title() if i else part for i, part in enumerate(field.name.split("_")))
-            assert named.get(name, name) in node["properties"], field.name
+            assert named.get((type(value), name), name) in node["properties"], field.name
 
 
 def test_the_example_configuration_is_valid() -> None:
@@ -71,6 +77,8 @@ def _defaults(node: Any) -> Any:
 def _parts(config: Any) -> list[tuple[Any, Any]]:
     properties = schema()["properties"]
     parts = [(config, schema()), (config.applications[0], properties["applications"]["items"])]
-    parts += [(getattr(config, name), properties[name]) for name in ("storage", "gateway", "api")]
+    parts += [
+        (getattr(config, name), properties[name]) for name in ("storage", "gateway", "api", "placement")
+    ]
     assert all(is_dataclass(part) for part, _ in parts)
     return parts
