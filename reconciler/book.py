@@ -113,8 +113,8 @@ class Book:
 
     def _room(self) -> dict[ReplicaId, int]:
         return {
-            load.replica: self.replicas[load.replica].limit - self.used.get(load.replica, 0)
-            for load in self._every_load()
+            at: self.replicas[at].limit - self.replicas[at].reserved - self.used.get(at, 0)
+            for at in (load.replica for load in self._every_load())
         }
 
     def _serves(self, name: ModelName, counted: Iterable[Unload]) -> bool:

@@ -131,7 +131,12 @@ def _plan_server(
             capabilities, _ = offered(template.capabilities, environments[template.server_config])
             replicas.append(_as_promised(index, template, capabilities))
     moves.extend(ServerMove("stop", entry.id, None) for index, entry in have.items() if index >= count)
-    return Server(namespace, name, count, tuple(replicas)), moves
+    return Server(namespace, name, count, tuple(replicas), _shared(have.values())), moves
+
+
+def _shared(entries: Iterable[LiveServerReplica]) -> bool:
+    """Sharing is a fact of the whole server: one replica that is not shared speaks for all."""
+    return all(entry.shared for entry in entries)
 
 
 def _as_it_runs(entry: LiveServerReplica) -> ServerReplica:
@@ -141,6 +146,7 @@ def _as_it_runs(entry: LiveServerReplica) -> ServerReplica:
         capabilities=entry.capabilities,
         memory_capacity=entry.template.memory,
         overcommit_percent=entry.template.overcommit_percent,
+        reserved=entry.reserved,
     )
 
 
@@ -167,10 +173,13 @@ def listed(models: Iterable[LiveModelReplica]) -> Loaded:
 
 def live_inventory(live: LiveState) -> Inventory:
     """The inventory as it is now, before anything is planned."""
-    running: dict[tuple[str, str], list[ServerReplica]] = {}
+    running: dict[tuple[str, str], list[LiveServerReplica]] = {}
     for entry in live.servers:
-        running.setdefault((entry.id.namespace, entry.id.server), []).append(_as_it_runs(entry))
-    servers = [Server(*name, len(replicas), tuple(replicas)) for name, replicas in sorted(running.items())]
+        running.setdefault((entry.id.namespace, entry.id.server), []).append(entry)
+    servers = [
+        Server(*name, len(entries), tuple(_as_it_runs(entry) for entry in entries), _shared(entries))
+        for name, entries in sorted(running.items())
+    ]
     return inventory(servers, listed(live.models))
 
 

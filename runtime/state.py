@@ -26,7 +26,8 @@ class AppliedResource:
 @dataclass(frozen=True)
 class LiveServerReplica(Digested):
     """One server replica as it runs. ``template`` is what it was started from; ``capabilities`` what
-    its environment really offers of it."""
+    its environment really offers of it. ``reserved`` bytes are taken by what is not listed as loaded;
+    one that is not ``shared`` takes only models that name its server."""
 
     not_digested = ("message",)
 
@@ -36,6 +37,8 @@ class LiveServerReplica(Digested):
     capabilities: tuple[str, ...]
     reason: str = ""
     message: str = ""
+    reserved: int = 0
+    shared: bool = True
 
 
 @dataclass(frozen=True)
