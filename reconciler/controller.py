@@ -25,6 +25,9 @@ from reconciler.events import (
     OwnEvent,
     PlanFailed,
     Planned,
+    Rebalance,
+    RebalanceAsked,
+    Rebalanced,
     Removed,
     SourceHint,
     Stale,
@@ -33,6 +36,9 @@ from reconciler.events import (
     Wake,
     WorldHint,
 )
+
+REBALANCE = "(rebalance)"
+"""Who is busy while served models are moved for room; no application can have this name."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +66,14 @@ class ApplicationState:
 @dataclass(frozen=True)
 class State:
     """Everything the decisions depend on. ``world`` counts changes of the live state; ``busy`` names
-    the application that is being planned or synced; ``turn`` is who had the last turn."""
+    the application that is being planned or synced, or :data:`REBALANCE`; ``turn`` is who had the last
+    turn; ``rebalance`` is a person's request for one, until it has ended."""
 
     applications: Mapping[str, ApplicationState] = field(default_factory=dict)
     world: int = 0
     busy: str | None = None
     turn: str = ""
+    rebalance: int | None = None
 
 
 Step = tuple[State, tuple[Action, ...]]
@@ -90,6 +98,10 @@ def _take(state: State, event: Event, now: float) -> Step:
             return _with(state, name, replace(known, rules=rules)), ()
         case Stale(name):
             return replace(_free(state, name), world=state.world + 1), ()
+        case RebalanceAsked(request):
+            return replace(state, rebalance=request if state.rebalance is None else state.rebalance), ()
+        case Rebalanced():
+            return replace(_free(state, REBALANCE), world=state.world + 1, rebalance=None), ()
     app = state.applications.get(event.application)
     return _late(state, event) if app is None else _take_own(state, event, app, now)
 
@@ -210,8 +222,8 @@ def _looks(state: State) -> Step:
 
 
 def _next_plan(state: State, now: float) -> Step:
-    """What is planned next: what a person waits for, what was pushed, then what the world did; within
-    each, applications take turns."""
+    """What is planned next: what a person waits for (a rebalance after syncs), what was pushed, then what
+    the world did; within each, applications take turns."""
     if state.busy is not None:
         return state, ()
     for name in _in_turn(state):
@@ -219,6 +231,8 @@ def _next_plan(state: State, now: float) -> Step:
         if app.requests and app.revision is not None:
             plan = MakePlan(name, app.revision, state.world, app.requests[0])
             return replace(state, busy=name), (plan,)
+    if state.rebalance is not None:
+        return replace(state, busy=REBALANCE), (Rebalance(state.rebalance),)
     due = [name for name in _in_turn(state) if _is_due(state.applications[name], state.world, now)]
     pushed = [name for name in due if _is_new(state.applications[name])]
     for name in (*pushed, *due):

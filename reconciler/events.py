@@ -108,6 +108,21 @@ class Stale:
 
 
 @dataclass(frozen=True)
+class RebalanceAsked:
+    """A person asks for a rebalance; ``request`` numbers what exactly is asked for, which the carrier
+    keeps. One at a time: a second one is not heard."""
+
+    request: int
+
+
+@dataclass(frozen=True)
+class Rebalanced:
+    """A rebalance ended: done, failed, or dropped because its plan had changed."""
+
+    request: int
+
+
+@dataclass(frozen=True)
 class Tick:
     """Time passed; nothing else happened."""
 
@@ -115,7 +130,7 @@ class Tick:
 OwnEvent = Removed | Gated | SourceHint | SyncAsked | Looked | Planned | PlanFailed | Executed
 """What concerns an application that is followed."""
 
-Event = Configured | WorldHint | Stale | Tick | OwnEvent
+Event = Configured | WorldHint | Stale | RebalanceAsked | Rebalanced | Tick | OwnEvent
 
 
 # Actions
@@ -150,6 +165,14 @@ class Execute:
 
 
 @dataclass(frozen=True)
+class Rebalance:
+    """Plan the rebalance that ``request`` names and, if it is still that one, execute it; answer with
+    :class:`Rebalanced`."""
+
+    request: int
+
+
+@dataclass(frozen=True)
 class Deny:
     """Tell whoever made ``request`` that nothing is executed: the gate is closed to people, or the
     application is gone."""
@@ -165,4 +188,4 @@ class Wake:
     at: float
 
 
-Action = Look | MakePlan | Execute | Deny | Wake
+Action = Look | MakePlan | Execute | Rebalance | Deny | Wake

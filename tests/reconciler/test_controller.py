@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.attempts import PATIENCE, Rules
-from reconciler.controller import ApplicationState, State, step
+from reconciler.controller import REBALANCE, ApplicationState, State, step
 from reconciler.events import (
     Action,
     Configured,
@@ -21,6 +21,9 @@ from reconciler.events import (
     MakePlan,
     PlanFailed,
     Planned,
+    Rebalance,
+    RebalanceAsked,
+    Rebalanced,
     Removed,
     SourceHint,
     Stale,
@@ -517,6 +520,44 @@ def test_push_comes_before_what_the_world_did():
     assert action == MakePlan("c", "r2", 1)
 
 
+def test_a_rebalance_waits_for_the_sync_under_way():
+    """One executor: what a person asked for comes right after it, then everything is planned again."""
+    m = started()
+    m(Planned("app", "r1", 0, "d", empty=False))
+    assert m(RebalanceAsked(1)) == ()
+    assert m(Executed("app", "d")) == (Rebalance(1),)
+    assert m.state.busy == REBALANCE
+    assert m(WorldHint()) == ()
+    assert m(Rebalanced(1)) == (MakePlan("app", "r1", 3),)
+    assert m.state.rebalance is None
+
+
+def test_a_rebalance_is_done_at_once_where_nobody_is_busy():
+    """It does not wait for something to happen."""
+    m = started()
+    m(Planned("app", "r1", 0, "", empty=True))
+    assert m(RebalanceAsked(1)) == (Rebalance(1),)
+
+
+def test_a_second_rebalance_is_not_heard():
+    """Its plan could not be that of the first any more."""
+    m = started()
+    m(RebalanceAsked(1))
+    m(RebalanceAsked(2))
+    assert m(Planned("app", "r1", 0, "", empty=True)) == (Rebalance(1),)
+    assert m(RebalanceAsked(3)) == ()
+    assert m(Rebalanced(1)) == (MakePlan("app", "r1", 1),)
+
+
+def test_a_sync_that_is_asked_for_comes_before_a_rebalance():
+    """People who wait for their commit go first."""
+    m = started()
+    m(RebalanceAsked(1))
+    m(SyncAsked("app", 7))
+    assert m(Planned("app", "r1", 0, "", empty=True)) == (MakePlan("app", "r1", 0, 7),)
+    assert m(Planned("app", "r1", 0, "", empty=True, request=7)) == (Rebalance(1),)
+
+
 # Every interleaving
 
 
@@ -537,6 +578,8 @@ class Ports:
     hints: list[str] = field(default_factory=list)
     wakes: list[float] = field(default_factory=list)
     planned_digests: set[tuple[str, str]] = field(default_factory=set)
+    rebalance: int = 0
+    rebalanced: list[int] = field(default_factory=list)
     faulty: bool = True
 
     def __post_init__(self) -> None:
@@ -561,9 +604,10 @@ class Ports:
         return self.faulty and self.random.randrange(one_in) == 0
 
     def disturb(self) -> None:
-        """Something happens outside: a push with or without its hint, a hint without a push, drift."""
+        """Something happens outside: a push with or without its hint, a hint without a push, drift, somebody
+        asks for a rebalance."""
         name = self.random.choice(self.names)
-        what = self.random.randrange(4)
+        what = self.random.randrange(5)
         if what == 0:
             self.head[name] += 1
             for _ in range(self.random.choice((0, 1, 1, 3))):
@@ -573,6 +617,8 @@ class Ports:
         elif what == 2:
             self.serving.pop(name, None)
             self.send(WorldHint())
+        elif what == 3:
+            self.ask_for_rebalance()
         else:
             self.machine.now += self.random.choice((0.1, 3, 60))
 
@@ -604,6 +650,15 @@ class Ports:
                 self.make_plan(name, revision, world)
             case Execute(name, digest):
                 self.execute(name, digest)
+            case Rebalance(request):
+                self.rebalanced.append(request)
+                self.send(Rebalanced(request))
+
+    def ask_for_rebalance(self) -> None:
+        """As the carrier does: not while one is asked for."""
+        if len(self.rebalanced) == self.rebalance:
+            self.rebalance += 1
+            self.send(RebalanceAsked(self.rebalance))
 
     def make_plan(self, name: str, revision: str, world: int) -> None:
         if revision != f"r{self.seen[name]}":
@@ -643,8 +698,9 @@ class Ports:
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 2**32))
 def test_no_push_is_lost_in_any_interleaving(seed):
-    """However events interleave, what was pushed last is what serves in the end; never two plans or
-    syncs at once, no sync without its plan, none where auto is off (asserted on the way)."""
+    """However events interleave, what was pushed last is what serves in the end, and every rebalance that
+    was asked for was done once; never two plans, syncs or rebalances at once, no sync without its plan,
+    none where auto is off (asserted on the way)."""
     random = Random(seed)
     names = ("a", "b", "c")[: random.randint(1, 3)]
     ports = Ports(random, names, {name: random.random() < 0.8 for name in names})
@@ -658,4 +714,5 @@ def test_no_push_is_lost_in_any_interleaving(seed):
         if ports.auto[name]:
             assert ports.serving.get(name) == ports.head[name]
         assert ports.plans[name][0] == ports.head[name]
+    assert ports.rebalanced == list(range(1, ports.rebalance + 1))
     assert ports.machine.state.busy is None
