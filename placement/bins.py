@@ -6,10 +6,11 @@ and its neighbours put and remove.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from placement.items import Bins, Item, Pool
+from schemas.placement_annotations import Resources
 
 Score = tuple[int, int, int]
 
@@ -17,12 +18,18 @@ Score = tuple[int, int, int]
 class Packing:
     """Which items are where, what is free, and how good that is.
 
-    ``room`` is what was free before anything was put, ``busy`` are bins that are in use anyway;
-    ``steps`` counts looks for room and removals: the packer's clock.
+    ``room`` is what was free before anything was put, ``busy`` are bins that are in use anyway; bytes are
+    per instance of a model. ``spare`` is what is left of named resources, and empty where no item names
+    any. ``steps`` counts looks for room and removals: the packer's clock.
     """
 
     def __init__(
-        self, free: Sequence[int], owners: Sequence[int], items: Sequence[Item], busy: AbstractSet[int]
+        self,
+        free: Sequence[int],
+        owners: Sequence[int],
+        items: Sequence[Item],
+        busy: AbstractSet[int],
+        spare: Iterable[Mapping[str, int]] = (),
     ) -> None:
         self.room = tuple(free)
         self.free = list(free)
@@ -34,6 +41,7 @@ class Packing:
         self.worth = self.replicas = self.used = 0
         self.tightness = sum(amount * amount for amount in free)
         self.busy = busy
+        self._spare = [dict(left) for left in spare]
         self._stride = max(len(free), 1)
         self._journal: list[tuple[int, Bins]] = []
         self._pools_of: dict[int, list[Pool]] = {}
@@ -73,14 +81,22 @@ class Packing:
 
     def _fitting(self, pool: Pool, place: int, item: Item, count: int) -> Bins:
         if count == 1:
-            return () if place in item.banned else (place,)
+            return (place,) if self.admits(place, item) else ()
         return self.tightest(pool.groups[place], item, count)
 
     def tightest(self, group: Iterable[int], item: Item, count: int) -> Bins:
         """Of the bins of one server the ``count`` with the least sufficient room, or none."""
         free, size = self.free, item.size
-        fitting = sorted([(free[b], b) for b in group if free[b] >= size and b not in item.banned])
+        fitting = sorted([(free[b], b) for b in group if free[b] >= size and self.admits(b, item)])
         return tuple([b for _, b in fitting[:count]]) if len(fitting) >= count else ()
+
+    def admits(self, number: int, item: Item) -> bool:
+        """True where nothing but memory could speak against putting the item into one of its bins."""
+        if item.resources:
+            spare = self._spare[number]
+            if any(spare.get(name, 0) < amount for name, amount in item.resources):
+                return False
+        return number not in item.banned
 
     def group(self, item: Item, number: int) -> Bins:
         """The bins that are open to the item on the server of bin ``number``."""
@@ -160,6 +176,8 @@ class Packing:
             self.contents[b][item.number] = None
         self.worth += item.worth
         self.replicas += len(bins)
+        if item.resources:
+            self._take(bins, item.resources, 1)
         self._shift(bins, -item.size)
 
     def _clear(self, item: Item) -> None:
@@ -171,7 +189,15 @@ class Packing:
                 self.used -= 1
         self.worth -= item.worth
         self.replicas -= len(bins)
+        if item.resources:
+            self._take(bins, item.resources, -1)
         self._shift(bins, item.size)
+
+    def _take(self, bins: Bins, resources: Resources, sign: int) -> None:
+        for number in bins:
+            spare = self._spare[number]
+            for name, amount in resources:
+                spare[name] = spare.get(name, 0) - sign * amount
 
     def _shift(self, bins: Bins, amount: int) -> None:
         free = self.free

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from placement.classes import Need
 from placement.demand import Demand
-from placement.filters import LACKS_UNKNOWN, reject_server
+from placement.filters import LACKS_UNKNOWN, reject_server, required_memory
 from placement.inventory import LoadedModel, Server, ServerReplica
 from placement.ledger import Ledger, NamespaceLedger, ServerLedger
 from placement.placement import Verdict, VerdictReason
@@ -84,7 +84,7 @@ class _NamespaceCensus:
         strangers = self._classes[need]
         servers = Counter(self._refusals)
         servers["NotEnoughReplicas"] += len(self._namespace.open)
-        replicas = strangers.count(demand.memory)
+        replicas = strangers.count(demand.memory)  # classes name resources, so memory decides the rest
         for server, position in known:
             if server.is_open:
                 replicas[strangers.reason(server, position, demand.memory)] -= 1
@@ -123,36 +123,48 @@ class _ClassCensus:
         self._nearest: dict[int, ServerLedger] = {}
         self._closest: dict[ServerLedger, list[int]] = {}
         self._fixed: _Counts = Counter()
-        self._frees: dict[VerdictReason, list[int]] = {}
+        self._shares: dict[VerdictReason, list[int]] = {}
         self._survey(namespace)
 
     def _survey(self, namespace: NamespaceLedger) -> None:
         standings = {kind: namespace.classes.standing(self._need, kind) for kind in namespace.by_kind}
         capable = {kind for kind, standing in standings.items() if standing.capable}
         for kind, standing in standings.items():
-            if kind in capable:
-                frees = self._frees.setdefault(standing.roomy, [])
-                frees += [server.free[p] for server in namespace.by_kind[kind] for p in server.kinds[kind]]
+            if standing.depends:
+                for server in namespace.by_kind[kind]:
+                    self._share(server, server.kinds[kind], standing.roomy)
             else:
                 self._fixed[standing.full] += namespace.sizes[kind]
-        for frees in self._frees.values():
-            frees.sort()
+        for shares in self._shares.values():
+            shares.sort()
         self._near = namespace.of_kinds(capable) or [servers[0] for servers in namespace.by_kind.values()]
         self._most = max(len(server.replicas) for server in self._near)
+
+    def _share(self, server: ServerLedger, positions: Sequence[int], roomy: VerdictReason) -> None:
+        """Note bytes free per instance under what is said to those who ask for no more."""
+        resources = self._need.resources
+        for position in positions:
+            reason = roomy if server.has(resources, position) else "InsufficientResources"
+            share = server.free[position] // server.instances[position]
+            self._shares.setdefault(reason, []).append(share)
 
     def count(self, memory: int) -> _Counts:
         """Replicas by what they say to a model of this class that they have not met."""
         counts = Counter(self._fixed)
-        for roomy, frees in self._frees.items():
-            short = bisect_left(frees, memory)
+        for reason, shares in self._shares.items():
+            short = bisect_left(shares, memory)
             counts["InsufficientMemory"] += short
-            counts[roomy] += len(frees) - short
+            counts[reason] += len(shares) - short
         return counts
 
     def reason(self, server: ServerLedger, position: int, memory: int) -> VerdictReason:
         """What :meth:`count` took one replica for."""
         standing = server.standing(self._need, position)
-        return standing.roomy if server.free[position] >= memory else standing.full
+        if not standing.depends:
+            return standing.full
+        if server.free[position] < memory * server.instances[position]:
+            return "InsufficientMemory"
+        return standing.roomy if server.has(self._need.resources, position) else "InsufficientResources"
 
     def nearest(self, count: int) -> ServerLedger:
         """The server that comes nearest to taking ``count`` replicas."""
@@ -196,12 +208,18 @@ def _verdict_after(server: ServerLedger, position: int, demand: Demand) -> Verdi
 def _replica_after(
     server: ServerLedger, position: int, demand: Demand, placed: bool = False
 ) -> ServerReplica:
-    """One replica after the plan; what other models occupy is lumped into one nameless entry."""
+    """One replica after the plan; what other models occupy is lumped together."""
     replica = server.replicas[position]
     own = [
         entry for entry in replica.loaded if entry.model == demand.model and entry.version == demand.version
     ]
     if placed and not any(entry.state in ("Loading", "Loaded") for entry in own):
-        own.append(LoadedModel(demand.model, demand.version, demand.memory, "Loading"))
-    others = server.used[position] - sum(entry.memory for entry in own if entry.state != "LoadFailed")
-    return replace(replica, loaded=(LoadedModel("", "", others, "Loaded"), *own))
+        memory = required_memory(demand, replica)
+        own.append(LoadedModel(demand.model, demand.version, memory, "Loading", resources=demand.resources))
+    occupied = [entry for entry in own if entry.state != "LoadFailed"]
+    others = server.used[position] - sum(entry.memory for entry in occupied)
+    rest = Counter(server.used_resources(position)) if demand.resources else Counter()
+    for entry in occupied:
+        rest.subtract(dict(entry.resources))
+    unlisted = tuple(sorted(rest.items()))
+    return replace(replica, loaded=tuple(own), unlisted=others, unlisted_resources=unlisted)

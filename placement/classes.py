@@ -12,6 +12,7 @@ from placement.demand import Demand
 from placement.filters import lacking, reject_replica, required_capabilities
 from placement.inventory import LoadedModel, ReplicaState, ServerReplica
 from placement.placement import VerdictReason
+from schemas.placement_annotations import Resources
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,19 +22,21 @@ class Need:
 
     capabilities: tuple[str, ...]
     explainer: bool
+    resources: Resources = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Kind:
-    """Everything but memory that a replica answers from. One object per kind, as with :class:`Need`."""
+    """Everything but what is free that a replica answers from. One object per kind, as with :class:`Need`."""
 
     state: ReplicaState
     capabilities: tuple[str, ...]
+    resources: Resources
 
 
 class Standing(NamedTuple):
-    """What a class hears from replicas of one kind: with room, without room, whether a holder keeps the
-    model, and how many capabilities are lacking."""
+    """What a class hears from replicas of one kind: when empty, without memory, whether a holder keeps the
+    model, and how many capabilities (or sizes of resources) are lacking."""
 
     roomy: VerdictReason
     full: VerdictReason
@@ -46,32 +49,40 @@ class Standing(NamedTuple):
         return self.roomy == "Accepted"
 
     @property
-    def capable(self) -> bool:
-        """True where the answer can depend on memory: nothing earlier speaks against it."""
+    def depends(self) -> bool:
+        """True where the answer depends on what is free: nothing earlier speaks against it."""
         return self.full == "InsufficientMemory"
+
+    @property
+    def capable(self) -> bool:
+        """True where freeing something could help: resources, too, are large enough."""
+        return self.full == "InsufficientMemory" and self.roomy != "InsufficientResources"
+
+
+_Wish = tuple[tuple[str, ...], bool, Resources]
 
 
 class Classes:
     """The classes and kinds met so far, and what they say to each other."""
 
     def __init__(self) -> None:
-        self._spellings: dict[tuple[tuple[str, ...], bool], Need] = {}
-        self._needs: dict[tuple[tuple[str, ...], bool], Need] = {}
-        self._kinds: dict[tuple[ReplicaState, tuple[str, ...]], Kind] = {}
+        self._spellings: dict[_Wish, Need] = {}
+        self._needs: dict[_Wish, Need] = {}
+        self._kinds: dict[tuple[ReplicaState, tuple[str, ...], Resources], Kind] = {}
         self._standings: dict[tuple[Need, Kind], Standing] = {}
 
     def need(self, demand: Demand) -> Need:
         """The class of a demand; each spelling of requirements is read once."""
-        spelling = demand.requirements, demand.explainer
+        spelling = demand.requirements, demand.explainer, demand.resources
         need = self._spellings.get(spelling)
         if need is None:
-            meaning = required_capabilities(demand), demand.explainer
+            meaning = required_capabilities(demand), demand.explainer, demand.resources
             need = self._spellings[spelling] = self._needs.setdefault(meaning, Need(*meaning))
         return need
 
     def kind(self, replica: ServerReplica) -> Kind:
         """The kind of a replica."""
-        key = replica.state, replica.capabilities
+        key = replica.state, replica.capabilities, replica.resources
         kind = self._kinds.get(key)
         return kind or self._kinds.setdefault(key, Kind(*key))
 
@@ -84,8 +95,10 @@ class Classes:
 
 
 def _ask(need: Need, kind: Kind) -> Standing:
-    probe = Demand("", "probe", "probe", need.capabilities, 0, explainer=need.explainer)
-    bare = ServerReplica(0, kind.state, kind.capabilities, memory_capacity=0, overcommit_percent=0)
+    probe = Demand(
+        "", "probe", "probe", need.capabilities, 0, explainer=need.explainer, resources=need.resources
+    )
+    bare = ServerReplica(0, kind.state, kind.capabilities, 0, 0, resources=kind.resources)
     holder = replace(bare, loaded=(LoadedModel("probe", "probe", 0, "Loaded"),))
     roomy = reject_replica(probe, bare)
     full = reject_replica(replace(probe, memory=1), bare)

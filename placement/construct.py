@@ -119,17 +119,17 @@ class _Refused:
         self._least: dict[tuple[object, ...], int] = {}
 
     def add(self, item: Item, count: int) -> None:
-        self._least[item.pools, item.banned, count] = item.size
+        self._least[item.pools, item.banned, item.resources, count] = item.size
 
     def covers(self, item: Item, count: int) -> bool:
-        return item.size >= self._least.get((item.pools, item.banned, count), item.size + 1)
+        return item.size >= self._least.get((item.pools, item.banned, item.resources, count), item.size + 1)
 
 
 def extend(packing: Packing, item: Item) -> bool:
     """Add replicas on the item's own server; true where nothing is wanted any more."""
     bins = packing.where[item.number]
     rest = set(packing.group(item, bins[0])) - set(bins)
-    free = sum(packing.free[b] >= item.size and b not in item.banned for b in rest)
+    free = sum(packing.free[b] >= item.size and packing.admits(b, item) for b in rest)
     more = packing.tightest(rest, item, min(free, item.want - len(bins)))
     if more:
         packing.remove(item)

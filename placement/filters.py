@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from placement.demand import Demand
 from placement.inventory import LoadedModel, Server, ServerReplica
 from placement.placement import VerdictReason
-from placement.quantity import readable_bytes, readable_pair
+from placement.quantity import readable_amount, readable_bytes, readable_pair
+from schemas.placement_annotations import Resources
 
 EXPLAINER_CAPABILITY = "alibi-explain"
 LACKS_UNKNOWN = 1 << 30
@@ -111,9 +112,33 @@ def has_capabilities(demand: Demand, replica: ServerReplica) -> Finding | None:
 
 def has_memory(demand: Demand, replica: ServerReplica) -> Finding | None:
     """The version fits into free memory, or is already there."""
-    if demand.memory <= replica.free or holds(demand, replica):
+    if required_memory(demand, replica) <= replica.free or holds(demand, replica):
         return None
     return Finding("InsufficientMemory", _memory_sentence(demand, replica), memory_numbers(demand, replica))
+
+
+def has_resources(demand: Demand, replica: ServerReplica) -> Finding | None:
+    """What is named beside memory is left, each of it, or the version is already there."""
+    if not demand.resources:
+        return None
+    free = dict(replica.free_resources)
+    for name, amount in demand.resources:
+        if amount > free.get(name, 0) and not holds(demand, replica):
+            return _resource_finding(demand, replica, name, amount)
+    return None
+
+
+def _resource_finding(demand: Demand, replica: ServerReplica, name: str, amount: int) -> Finding:
+    free, capacity = (dict(given).get(name, 0) for given in (replica.free_resources, replica.resources))
+    left = f"free {readable_amount(free)} of {readable_amount(capacity)}"
+    numbers = memory_numbers(demand, replica)
+    numbers |= {
+        "resource": name,
+        "requiredAmount": amount,
+        "freeAmount": free,
+        "capacityAmount": capacity,
+    }
+    return Finding("InsufficientResources", f"needs {name} {readable_amount(amount)}, {left}", numbers)
 
 
 def has_explainer_runtime(demand: Demand, replica: ServerReplica) -> Finding | None:
@@ -152,6 +177,7 @@ REPLICA_FILTERS: tuple[ReplicaFilter, ...] = (
     is_reachable,
     has_capabilities,
     has_memory,
+    has_resources,
     has_explainer_runtime,
     is_staying,
     is_up,
@@ -169,26 +195,55 @@ def reject_replica(demand: Demand, replica: ServerReplica) -> Finding | None:
     return next((finding for ask in REPLICA_FILTERS if (finding := ask(demand, replica))), None)
 
 
+def required_memory(demand: Demand, replica: ServerReplica) -> int:
+    """Bytes that the model occupies on the replica, all its instances together."""
+    return demand.memory * replica.instances
+
+
 def memory_numbers(demand: Demand, replica: ServerReplica) -> dict[str, int | str]:
-    """The memory facts that every finding carries once the capabilities are right. Bytes."""
-    return {
-        "required": demand.memory,
+    """The memory facts that every finding carries once the capabilities are right. Bytes; and, for a
+    demand that names resources, of how many of these the replica has too little even when empty."""
+    numbers: dict[str, int | str] = {
+        "required": required_memory(demand, replica),
+        "instances": replica.instances,
         "free": replica.free,
         "capacity": replica.memory_capacity,
         "overcommitPercent": replica.overcommit_percent,
         "used": replica.used,
         "reserved": replica.reserved,
     }
+    if demand.resources:
+        numbers["undersized"] = _undersized(demand.resources, replica.resources)
+    return numbers
+
+
+def _undersized(needed: Resources, offered: Resources) -> int:
+    capacity = dict(offered)
+    return sum(amount > capacity.get(name, 0) for name, amount in needed)
+
+
+def is_capable(numbers: Mapping[str, int | str]) -> bool:
+    """True where the replica could have the model once enough is free: all capabilities, and resources
+    that are large enough."""
+    return "free" in numbers and not numbers.get("undersized")
 
 
 def lacking(numbers: Mapping[str, int | str]) -> int:
-    """How many capabilities a finding's numbers miss; :data:`LACKS_UNKNOWN` where it is not about these."""
-    return int(numbers.get("lacking", LACKS_UNKNOWN))
+    """How many capabilities, or sizes of resources, a finding's numbers miss; :data:`LACKS_UNKNOWN` where
+    it is not about these."""
+    return int(numbers.get("lacking", numbers.get("undersized", LACKS_UNKNOWN)))
+
+
+def needs_and_free(demand: Demand, replica: ServerReplica) -> str:
+    """``needs 3Gi (1Gi × 3 instances), free 1Gi``."""
+    needs, free = readable_pair(required_memory(demand, replica), replica.free)
+    if replica.instances > 1:
+        needs += f" ({readable_bytes(demand.memory)} × {replica.instances} instances)"
+    return f"needs {needs}, free {free}"
 
 
 def _memory_sentence(demand: Demand, replica: ServerReplica) -> str:
-    needs, free = readable_pair(demand.memory, replica.free)
     capacity = readable_bytes(replica.memory_capacity)
     if replica.overcommit_percent:
         capacity += f" × {(100 + replica.overcommit_percent) / 100:g}"
-    return f"needs {needs}, free {free} of {capacity}, {readable_bytes(replica.reserved)} reserved"
+    return f"{needs_and_free(demand, replica)} of {capacity}, {readable_bytes(replica.reserved)} reserved"

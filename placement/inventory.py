@@ -63,6 +63,12 @@ class ServerReplica:
     unlisted_resources: Resources = ()
     instances: int = 1
 
+    def __post_init__(self) -> None:
+        if self.instances < 1:
+            raise ValueError(
+                f"replica {self.index} has {self.instances} instances of a model, not at least 1"
+            )
+
     @cached_property
     def capability_set(self) -> frozenset[str]:
         """The capabilities, for questions about many models."""
@@ -82,6 +88,24 @@ class ServerReplica:
     def free(self) -> int:
         """Bytes that a further model may ask for, never below 0."""
         return max(0, self.limit - self.used - self.reserved)
+
+    @cached_property
+    def used_resources(self) -> Resources:
+        """What loaded, loading and unloading models occupy beside memory."""
+        amounts = dict(self.unlisted_resources)
+        for entry in self.loaded:
+            if entry.resources and entry.state != "LoadFailed":
+                for name, amount in entry.resources:
+                    amounts[name] = amounts.get(name, 0) + amount
+        return tuple(sorted(amounts.items()))
+
+    @cached_property
+    def free_resources(self) -> Resources:
+        """What is left of each declared resource, never below 0. What is not declared has nothing to give."""
+        if not self.resources:
+            return ()
+        used = dict(self.used_resources)
+        return tuple((name, max(0, amount - used.get(name, 0))) for name, amount in self.resources)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ by name. A server is known by its first bin.
 
 from dataclasses import dataclass, field
 
+from schemas.placement_annotations import Resources
+
 Bins = tuple[int, ...]
 
 
@@ -29,7 +31,8 @@ class Pool:
 
 @dataclass(eq=False)
 class Item:
-    """One waiting model: ``need`` replicas at least, ``want`` at best, ``size`` bytes each.
+    """One waiting model: ``need`` replicas at least, ``want`` at best, ``size`` bytes (and ``resources``)
+    each.
 
     ``pools`` are where it may go, in the order in which they are tried; bins in ``banned`` failed to
     load it. ``worth`` orders by number of models, those of higher priority first.
@@ -42,6 +45,7 @@ class Item:
     priority: int
     pools: tuple[Pool, ...]
     banned: frozenset[int]
+    resources: Resources = ()
     worth: int = 1
 
     @property

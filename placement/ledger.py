@@ -1,17 +1,19 @@
-"""Working copies for one run: what is still free where, and who could take what.
+"""Working copies: what is still free where, and who could take what.
 
 The inventory is never changed; a run charges its assignments here. Memory only shrinks during a run,
-which is what makes the bounds of :meth:`NamespaceLedger.fitting` safe to keep.
+which is what makes the bounds of :meth:`NamespaceLedger.fitting` safe to keep. Between runs
+:mod:`placement.incremental` records what was loaded and unloaded, and raises the bounds again.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from placement.classes import Classes, Kind, Need, Standing
 from placement.demand import Demand
 from placement.filters import is_holding, reject_server
-from placement.inventory import Inventory, LoadedModel, Server
+from placement.inventory import Inventory, LoadedModel, Server, ServerReplica
+from schemas.placement_annotations import Resources
 
 
 @dataclass
@@ -31,13 +33,15 @@ class ServerLedger:
     def __init__(self, server: Server, classes: Classes) -> None:
         self.server = server
         self.name = server.name
-        self.replicas = tuple(sorted(server.replicas, key=lambda replica: replica.index))
+        self.replicas = sorted(server.replicas, key=lambda replica: replica.index)
         self.free = [replica.free for replica in self.replicas]
         self.used = [replica.used for replica in self.replicas]
+        self.instances = [replica.instances for replica in self.replicas]
         self.kinds: dict[Kind, list[int]] = {}
         for position, replica in enumerate(self.replicas):
             self.kinds.setdefault(classes.kind(replica), []).append(position)
         self._classes = classes
+        self._single = max(self.instances, default=1) == 1
         self._takers: dict[Need, list[int]] = {}
         self._ranked: dict[Need, list[tuple[int, int]]] = {}
 
@@ -45,6 +49,16 @@ class ServerLedger:
     def is_open(self) -> bool:
         """True where nothing about the server itself speaks against a model that names no server."""
         return reject_server(Demand("", "", ""), self.server) is None
+
+    @cached_property
+    def spare(self) -> list[dict[str, int]]:
+        """What is left of named resources per replica; negative where a replica holds more than it may."""
+        return [_spare(replica) for replica in self.replicas]
+
+    def used_resources(self, position: int) -> dict[str, int]:
+        """What is occupied of named resources on one replica."""
+        capacity = dict(self.replicas[position].resources)
+        return {name: capacity.get(name, 0) - left for name, left in self.spare[position].items()}
 
     def standing(self, need: Need, position: int) -> Standing:
         """What one replica says to a class."""
@@ -59,7 +73,7 @@ class ServerLedger:
         return any(standing.capable for standing, _ in self.standings(need))
 
     def takers(self, need: Need) -> list[int]:
-        """Positions that take new models of the class, room permitting."""
+        """Positions that take new models of the class, what is free permitting."""
         if need not in self._takers:
             self._takers[need] = [
                 p for standing, group in self.standings(need) if standing.takes for p in group
@@ -67,27 +81,49 @@ class ServerLedger:
         return self._takers[need]
 
     def ranked(self, need: Need) -> list[tuple[int, int]]:
-        """The takers as (−bytes free, position): most free first, then lowest index."""
+        """The takers that have the resources left, as (−bytes free, position): most free first, then
+        lowest index."""
         ranked = self._ranked.get(need)
         if ranked is None:
-            free = self.free
-            ranked = self._ranked[need] = sorted(
-                [(-free[position], position) for position in self.takers(need)]
-            )
+            free, takers = self.free, self.takers(need)
+            if need.resources:
+                takers = [position for position in takers if self.has(need.resources, position)]
+            ranked = self._ranked[need] = sorted([(-free[position], position) for position in takers])
         return ranked
 
+    def has(self, resources: Resources, position: int) -> bool:
+        """True where so much of each resource is left on one replica."""
+        if not resources:
+            return True
+        spare = self.spare[position]
+        return all(spare.get(name, 0) >= amount for name, amount in resources)
+
     def nth_free(self, need: Need, count: int) -> int:
-        """Bytes free on the taker with the ``count``-th most of them; −1 where takers are fewer."""
+        """Bytes per instance free on the taker with the ``count``-th most of them; −1 where takers with
+        the resources left are fewer."""
         ranked = self.ranked(need)
-        return -ranked[count - 1][0] if count <= len(ranked) else -1
+        if count > len(ranked):
+            return -1
+        if self._single:
+            return -ranked[count - 1][0]
+        shares = sorted(
+            (-negative // self.instances[position] for negative, position in ranked), reverse=True
+        )
+        return shares[count - 1]
 
     def suitable(self, need: Need, memory: int, trace: Trace | None, count: int) -> list[int]:
-        """Up to ``count`` positions that can have the version: holders first, then most free, then lowest
-        index."""
+        """Up to ``count`` positions that can have the version of ``memory`` bytes per instance: holders
+        first, then most free, then lowest index."""
         keeps = self._keepers(need, trace) if trace else []
         if len(keeps) >= count:
             return keeps[:count]
-        takes = [position for negative, position in self.ranked(need) if memory <= -negative]
+        if self._single:
+            takes = [position for negative, position in self.ranked(need) if memory <= -negative]
+        else:
+            times = self.instances
+            takes = [
+                position for negative, position in self.ranked(need) if memory * times[position] <= -negative
+            ]
         if trace:
             takes = [position for position in takes if position not in trace.held | trace.failed]
         return keeps + takes[: count - len(keeps)]
@@ -101,23 +137,65 @@ class ServerLedger:
         replica = self.replicas[position]
         return replica.limit - replica.reserved - self.used[position]
 
-    def charge(self, positions: Sequence[int], memory: int) -> None:
-        """Take ``memory`` bytes from each of the positions. Less than 0 gives back what was taken; after
-        that :meth:`NamespaceLedger.fitting` must not be asked any more."""
+    def charge(self, positions: Sequence[int], demand: Demand, sign: int = 1) -> None:
+        """Take what the demand needs from each of the positions. A ``sign`` of −1 gives back what was
+        taken; after that :meth:`NamespaceLedger.fitting` must not be asked any more."""
+        memory = sign * demand.memory
         if memory:
+            free, used, instances = self.free, self.used, self.instances
             for position in positions:
-                self.free[position] -= memory
-                self.used[position] += memory
+                amount = memory * instances[position]
+                free[position] -= amount
+                used[position] += amount
             self._ranked.clear()
+        if demand.resources:
+            self._charge_resources(positions, demand.resources, sign)
+
+    def _charge_resources(self, positions: Sequence[int], resources: Resources, sign: int) -> None:
+        for position in positions:
+            spare = self.spare[position]
+            for name, amount in resources:
+                spare[name] = spare.get(name, 0) - sign * amount
+        self._ranked.clear()
+
+    def record(self, position: int, entry: LoadedModel) -> None:
+        """List a version for which the position has been charged."""
+        replica = self.replicas[position]
+        self.replicas[position] = replace(replica, loaded=(*replica.loaded, entry))
+
+    def remove(self, position: int, entry: LoadedModel) -> None:
+        """List a version no more, and give back what it occupied."""
+        replica, spare = self.replicas[position], self.spare[position] if entry.resources else {}
+        left = tuple([other for other in replica.loaded if other is not entry])
+        self.replicas[position] = replace(replica, loaded=left)
+        if entry.state != "LoadFailed":
+            self.used[position] -= entry.memory
+            for name, amount in entry.resources:
+                spare[name] = spare.get(name, 0) + amount
+            self.free[position] = max(0, self.headroom(position))
+            self._ranked.clear()
+
+
+def _spare(replica: ServerReplica) -> dict[str, int]:
+    spare = dict(replica.resources)
+    for name, amount in replica.used_resources:
+        spare[name] = spare.get(name, 0) - amount
+    return spare
 
 
 class NamespaceLedger:
     """The servers of one namespace in name order."""
 
     def __init__(self, servers: Sequence[Server], classes: Classes) -> None:
-        ordered = sorted(servers, key=lambda server: server.name)
         self.classes = classes
-        self.servers = [ServerLedger(server, classes) for server in ordered]
+        self._shelves: dict[Need, dict[int, _Shelf]] = {}
+        self._entries: dict[str, list[tuple[ServerLedger, int, LoadedModel]]] = {}
+        self._arrange([ServerLedger(server, classes) for server in servers])
+        for server in self.servers:
+            self._index(server)
+
+    def _arrange(self, servers: Sequence[ServerLedger]) -> None:
+        self.servers = sorted(servers, key=lambda server: server.name)
         self.open = [server for server in self.servers if server.is_open]
         self.by_name = {server.name: server for server in self.servers}
         self.by_kind: dict[Kind, list[ServerLedger]] = {}
@@ -127,27 +205,59 @@ class NamespaceLedger:
         self.sizes = {
             kind: sum(len(server.kinds[kind]) for server in group) for kind, group in self.by_kind.items()
         }
-        self._entries = self._index()
-        self._shelves: dict[Need, dict[int, _Shelf]] = {}
+        self.forget_bounds()
 
-    def _index(self) -> dict[str, list[tuple[ServerLedger, int, LoadedModel]]]:
-        entries: dict[str, list[tuple[ServerLedger, int, LoadedModel]]] = {}
-        for server in self.servers:
-            for position, replica in enumerate(server.replicas):
-                for entry in replica.loaded:
-                    entries.setdefault(entry.model, []).append((server, position, entry))
-        return entries
+    def _index(self, server: ServerLedger) -> None:
+        for position, replica in enumerate(server.replicas):
+            for entry in replica.loaded:
+                self._entries.setdefault(entry.model, []).append((server, position, entry))
+
+    def exchange(
+        self, name: str, server: Server | None
+    ) -> tuple["ServerLedger | None", "ServerLedger | None"]:
+        """Put ``server`` in the place of the one that has its name, or take that one out; both."""
+        old, new = self.by_name.get(name), ServerLedger(server, self.classes) if server else None
+        if old:
+            for model in {entry.model for replica in old.replicas for entry in replica.loaded}:
+                self._entries[model] = [item for item in self._entries[model] if item[0] is not old]
+        self._arrange([*(kept for kept in self.servers if kept is not old), *([new] if new else ())])
+        if new:
+            self._index(new)
+        return old, new
+
+    def forget_bounds(self) -> None:
+        """Forget what was free when last looked; for when memory was given back in unknown places."""
+        self._shelves.clear()
 
     def serves(self, model: str) -> bool:
         """True where some server has the model, in whatever version."""
         return any(is_holding(entry) for _, _, entry in self.entries(model))
 
     def entries(self, model: str) -> Sequence[tuple[ServerLedger, int, LoadedModel]]:
-        """Every entry of the model in the inventory, by server name and position."""
+        """Every entry of the model."""
         return self._entries.get(model, ())
 
+    def record(self, server: ServerLedger, position: int, entry: LoadedModel) -> None:
+        """List a version for which ``server`` has been charged."""
+        server.record(position, entry)
+        self._entries.setdefault(entry.model, []).append((server, position, entry))
+
+    def remove(self, server: ServerLedger, entries: Iterable[tuple[int, LoadedModel]]) -> None:
+        """List versions of ``server`` no more; bounds rise to what it could have at most."""
+        for position, entry in entries:
+            server.remove(position, entry)
+            left = self._entries[entry.model]
+            left.remove((server, position, entry))
+            if not left:
+                del self._entries[entry.model]
+        most = max(server.free)
+        for shelves in self._shelves.values():
+            for shelf in shelves.values():
+                shelf.raise_to(server, most)
+
     def fitting(self, need: Need, count: int, memory: int) -> Iterator[ServerLedger]:
-        """Open servers in name order on which ``count`` takers have ``memory`` bytes free.
+        """Open servers in name order on which ``count`` takers have ``memory`` bytes per instance free,
+        and the resources.
 
         Bounds are what was free when last looked: never too low, as memory only shrinks, so a server
         below its bound needs no second look and a class that found nothing fails at once for more.
@@ -193,6 +303,18 @@ class _Shelf:
     bounds: list[int]
     most: int
     ceiling: int | None = None
+
+    @cached_property
+    def _places(self) -> dict[ServerLedger, int]:
+        return {server: place for place, server in enumerate(self.servers)}
+
+    def raise_to(self, server: ServerLedger, most: int) -> None:
+        """Make the server's bound safe again after it got memory back; no position has more than ``most``."""
+        place = self._places.get(server)
+        if place is not None and self.bounds[place] < most:
+            self.bounds[place] = most
+            if self.ceiling is not None and self.ceiling < most:
+                self.ceiling = most
 
     @classmethod
     def of(cls, servers: list[ServerLedger], need: Need, count: int) -> "_Shelf":

@@ -84,13 +84,16 @@ class _Bench:
 
     def _charge(self, decision: Decision, sign: int) -> None:
         if decision.server:
-            decision.server.charge(decision.positions, sign * decision.demand.memory)
+            decision.server.charge(decision.positions, decision.demand, sign)
 
     def _packing(self, items: Sequence[Item]) -> Packing:
-        free = [server.free[position] for server, position in self._spots]
+        # bytes per instance: sizes fit into the quotient exactly where all instances fit into the whole
+        free = [server.free[position] // server.instances[position] for server, position in self._spots]
         owners = [self._first[server] for server, _ in self._spots]
         busy = {number for number, (server, position) in enumerate(self._spots) if server.used[position]}
-        return Packing(free, owners, items, busy)
+        scarce = any(item.resources for item in items)
+        spare = [server.spare[position] for server, position in self._spots] if scarce else ()
+        return Packing(free, owners, items, busy, spare)
 
     def _bins(self, decision: Decision) -> Bins:
         if decision.server is None:
@@ -118,7 +121,8 @@ class _Bench:
             for server, position, entry in self._namespace.entries(demand.model)
             if entry.version == demand.version and entry.state == "LoadFailed"
         )
-        return Item(place, need, min(demand.replicas, most), demand.memory, demand.priority, pools, banned)
+        want = min(demand.replicas, most)
+        return Item(place, need, want, demand.memory, demand.priority, pools, banned, demand.resources)
 
     def _reach(self, demand: Demand) -> tuple[Pool, ...]:
         need = self._ledger.classes.need(demand)

@@ -22,6 +22,7 @@ VerdictReason = Literal[
     "ReplicaLost",
     "MissingCapabilities",
     "InsufficientMemory",
+    "InsufficientResources",
     "NoExplainerRuntime",
     "Draining",
     "Restarting",

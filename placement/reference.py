@@ -68,9 +68,7 @@ def decide(demand: Demand, ledger: Ledger) -> Decision:
 
 
 def _take(demand: Demand, found: _Found) -> Decision:
-    found.server.charge(
-        [position for position in found.positions if position not in found.held], demand.memory
-    )
+    found.server.charge([position for position in found.positions if position not in found.held], demand)
     outcome: Outcome = "Scheduled" if len(found.positions) == demand.replicas else "PartiallyScheduled"
     return Decision(demand, outcome, found.server, tuple(sorted(found.positions)))
 

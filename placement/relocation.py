@@ -85,7 +85,7 @@ class _Relocation:
         settled = [
             place
             for place in self._settled.get(server, ())
-            if self._decisions[place].demand.memory and takers & set(self._decisions[place].positions)
+            if self._weighs(place) and takers & set(self._decisions[place].positions)
         ]
         for size in range(1, _AT_ONCE + 1):
             for leaving in combinations(settled, size):
@@ -100,14 +100,20 @@ class _Relocation:
                 ):
                     yield cost, leaving
 
+    def _weighs(self, place: int) -> bool:
+        demand = self._decisions[place].demand
+        return bool(demand.memory or demand.resources)
+
     def _makes_room(
         self, demand: Demand, server: ServerLedger, takers: set[int], leaving: Sequence[int]
     ) -> bool:
-        room = {position: server.headroom(position) for position in takers}
-        for place in leaving:
-            for position in takers.intersection(self._decisions[place].positions):
-                room[position] += self._decisions[place].demand.memory
-        return sum(amount >= demand.memory for amount in room.values()) >= _least(demand)
+        gone = [self._decisions[place] for place in leaving]
+        for decision in gone:
+            server.charge(decision.positions, decision.demand, -1)
+        fitting = sum(_fits(demand, server, position) for position in takers)
+        for decision in gone:
+            server.charge(decision.positions, decision.demand)
+        return fitting >= _least(demand)
 
     def _plan(self, leaving: Sequence[int], namespace: NamespaceLedger, source: ServerLedger) -> list[_Move]:
         """Where each of them can go at the same time, or nothing. Leaves the ledger as it was."""
@@ -115,10 +121,10 @@ class _Relocation:
         for place in leaving:
             move = self._target(place, namespace, source)
             if move:
-                move.server.charge(move.positions, self._decisions[place].demand.memory)
+                move.server.charge(move.positions, self._decisions[place].demand)
                 moves.append(move)
         for move in moves:
-            move.server.charge(move.positions, -self._decisions[move.place].demand.memory)
+            move.server.charge(move.positions, self._decisions[move.place].demand, -1)
         return moves if len(moves) == len(leaving) else []
 
     def _target(self, place: int, namespace: NamespaceLedger, source: ServerLedger) -> _Move | None:
@@ -138,11 +144,16 @@ class _Relocation:
     def _move(self, leaving: Sequence[int], namespace: NamespaceLedger, source: ServerLedger) -> None:
         for move in self._plan(leaving, namespace, source):
             demand = self._decisions[move.place].demand
-            move.server.charge(move.positions, demand.memory)
+            move.server.charge(move.positions, demand)
             self._decisions[move.place] = Decision(demand, "Scheduled", move.server, move.positions)
             self._moves -= len(move.positions)
             self._settled[source].remove(move.place)
         self._closed.add(source)
+
+
+def _fits(demand: Demand, server: ServerLedger, position: int) -> bool:
+    needed = demand.memory * server.instances[position]
+    return needed <= server.headroom(position) and server.has(demand.resources, position)
 
 
 def _least(demand: Demand) -> int:

@@ -176,7 +176,8 @@ class _Search:
             chosen, nodes = fullest([item.size for item in singles], packing.free[number])
             packing.steps += nodes // 8
             for position in chosen:
-                packing.put(singles[position], (number,))
+                if packing.admits(number, singles[position]):  # of named resources the sizes know nothing
+                    packing.put(singles[position], (number,))
 
     def _insert(self, ejected: dict[int, Bins], newcomers: list[Item]) -> None:
         packing, draw = self._packing, self._lottery.below

@@ -15,14 +15,15 @@ from placement.filters import (
     LACKS_UNKNOWN,
     Finding,
     holds,
+    is_capable,
     lacking,
     memory_numbers,
+    needs_and_free,
     reject_replica,
     reject_server,
 )
 from placement.inventory import Inventory, Server, ServerReplica
 from placement.placement import Verdict, VerdictReason
-from placement.quantity import readable_pair
 
 MESSAGE_LIMIT = 400
 _ORDER = {reason: place for place, reason in enumerate(get_args(VerdictReason))}
@@ -63,8 +64,7 @@ def _verdict(server: str, index: int | None, finding: Finding) -> Verdict:
 
 
 def _accept(demand: Demand, replica: ServerReplica) -> Finding:
-    needs, free = readable_pair(demand.memory, replica.free)
-    message = "has this version" if holds(demand, replica) else f"needs {needs}, free {free}"
+    message = "has this version" if holds(demand, replica) else needs_and_free(demand, replica)
     if replica.state == "Pending":
         message += "; the replica is still to be started"
     return Finding("Accepted", message, memory_numbers(demand, replica))
@@ -72,7 +72,7 @@ def _accept(demand: Demand, replica: ServerReplica) -> Finding:
 
 def _judge_count(demand: Demand, answers: Sequence[Verdict]) -> Finding:
     suitable = sum(answer.accepted for answer in answers)
-    capable = sum(_is_capable(answer) for answer in answers)
+    capable = sum(is_capable(answer.numbers) for answer in answers)
     numbers: dict[str, int | str] = {
         "replicas": len(answers),
         "suitable": suitable,
@@ -83,11 +83,6 @@ def _judge_count(demand: Demand, answers: Sequence[Verdict]) -> Finding:
     accepted = enough if demand.replicas else capable > 0
     message = f"{suitable} of {_count(len(answers), 'replica')} suitable, {_wanted(demand)} wanted"
     return Finding("Accepted" if accepted else "NotEnoughReplicas", message, numbers)
-
-
-def _is_capable(verdict: Verdict) -> bool:
-    """True where the questions before memory were passed."""
-    return "free" in verdict.numbers
 
 
 @dataclass(frozen=True)
@@ -106,9 +101,9 @@ Nearness = tuple[int, int, str]
 def nearness(name: str, frees: Iterable[int], fewest: int, count: int) -> Nearness:
     """Sort key of a server that cannot take ``count`` replicas; the least is the nearest miss.
 
-    ``frees`` are the free bytes of its replicas that have the capabilities, ``fewest`` is how many the
-    best of the others lacks. Nearest is who has most of the replicas wanted, then most memory on the
-    last of these (where there is none: fewest capabilities lacking), then the first by name.
+    ``frees`` are the free bytes of its replicas that are capable, ``fewest`` is how much the best of the
+    others lacks. Nearest is who has most of the replicas wanted, then most memory on the
+    last of these (where there is none: least lacking), then the first by name.
     """
     most = sorted(frees, reverse=True)[: max(count, 1)]
     return -len(most), -most[-1] if most else fewest, name
@@ -132,13 +127,13 @@ Distance = tuple[bool, int, int]
 
 
 def distance(free: int | None, missing: int, index: int) -> Distance:
-    """Sort key of a rejected replica; the least is the closest: most free memory among those that have
-    the capabilities (``free`` is None for the others), then fewest capabilities ``missing``, then index."""
+    """Sort key of a rejected replica; the least is the closest: most free memory among those that are
+    capable (``free`` is None for the others), then least ``missing``, then index."""
     return free is None, missing if free is None else -free, index
 
 
 def _distance(answer: Verdict) -> Distance:
-    free = int(answer.numbers["free"]) if _is_capable(answer) else None
+    free = int(answer.numbers["free"]) if is_capable(answer.numbers) else None
     return distance(free, lacking(answer.numbers), answer.index or 0)
 
 
@@ -167,7 +162,7 @@ def _nearest(demand: Demand, groups: Sequence[Sequence[Verdict]], usable: Sequen
 
 
 def _group_nearness(demand: Demand, group: Sequence[Verdict]) -> Nearness:
-    frees = [int(answer.numbers["free"]) for answer in group[1:] if _is_capable(answer)]
+    frees = [int(answer.numbers["free"]) for answer in group[1:] if is_capable(answer.numbers)]
     fewest = min((lacking(answer.numbers) for answer in group[1:]), default=LACKS_UNKNOWN)
     return nearness(group[0].server, frees, fewest, demand.replicas)
 

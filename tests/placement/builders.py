@@ -5,14 +5,23 @@ from dataclasses import replace
 
 from placement.demand import Demand
 from placement.engine import place
+from placement.filters import required_memory
 from placement.inventory import Inventory, LoadedModel, LoadState, ReplicaState, Server, ServerReplica
 from placement.placement import Assignment, Placement
+from schemas.placement_annotations import Resources
 
 GI = 1 << 30
 
 
-def entry(model: str, version: str = "v1", memory: int = 0, state: LoadState = "Loaded") -> LoadedModel:
-    return LoadedModel(model, version, memory, state)
+def entry(
+    model: str, version: str = "v1", memory: int = 0, state: LoadState = "Loaded", **resources: int
+) -> LoadedModel:
+    return LoadedModel(model, version, memory, state, resources=amounts(**resources))
+
+
+def amounts(**named: int) -> Resources:
+    """Named resources in whole units."""
+    return tuple(sorted((name, 1000 * count) for name, count in named.items()))
 
 
 def replica(
@@ -22,10 +31,16 @@ def replica(
     state: ReplicaState = "Ready",
     capabilities: Sequence[str] = ("sklearn",),
     reserved: int = 0,
+    instances: int = 1,
+    **resources: int,
 ) -> ServerReplica:
-    """A replica with ``free`` bytes left beside what is loaded and before what is reserved."""
+    """A replica with ``free`` bytes left beside what is loaded and before what is reserved;
+    ``resources`` are its capacities."""
     capacity = free + sum(item.memory for item in loaded if item.state != "LoadFailed")
-    return ServerReplica(index, state, tuple(capabilities), capacity, 0, reserved, loaded)
+    return ServerReplica(
+        index, state, tuple(capabilities), capacity, 0, reserved, loaded,
+        resources=amounts(**resources), instances=instances,
+    )  # fmt: skip
 
 
 def server(
@@ -57,8 +72,12 @@ def demand(
     pin: str | None = None,
     explainer: bool = False,
     namespace: str = "default",
+    **resources: int,
 ) -> Demand:
-    return Demand(namespace, model, version, tuple(requirements), memory, replicas, minimum, pin, explainer)
+    return Demand(
+        namespace, model, version, tuple(requirements), memory, replicas, minimum, pin, explainer,
+        resources=amounts(**resources),
+    )  # fmt: skip
 
 
 def place_one(wanted: Demand, *servers: Server) -> Assignment:
@@ -79,21 +98,22 @@ def executed(
     What failed to be scheduled goes on serving where it is loaded, as does an old version until the new
     one is placed.
     """
-    memory = {(d.namespace, d.model, d.version): d.memory for d in demands}
+    asked = {(d.namespace, d.model, d.version): d for d in demands}
     placed = {(a.namespace, a.model): a for a in placement.assignments if a.outcome != "ScheduleFailed"}
 
     def loaded(owner: Server, old: ServerReplica) -> tuple[LoadedModel, ...]:
-        kept = []
+        kept: list[LoadedModel] = []
         for item in old.loaded:
             goal = placed.get((owner.namespace, item.model))
             wanted = goal is None or (_is_at(goal, owner, old) and item.version == goal.version)
             if wanted or not unload:
                 kept.append(item)
-        for goal in placed.values():
-            if _is_at(goal, owner, old) and not any(_serves(item, goal) for item in old.loaded):
-                need = memory[goal.namespace, goal.model, goal.version]
-                kept.append(LoadedModel(goal.model, goal.version, need, "Loaded"))
-        return tuple(kept)
+        new = (
+            _load(asked[goal.namespace, goal.model, goal.version], old)
+            for goal in placed.values()
+            if _is_at(goal, owner, old) and not any(_serves(item, goal) for item in old.loaded)
+        )
+        return (*kept, *new)
 
     return Inventory(
         tuple(
@@ -101,6 +121,11 @@ def executed(
             for owner in before.servers
         )
     )
+
+
+def _load(demand: Demand, replica: ServerReplica) -> LoadedModel:
+    memory = required_memory(demand, replica)
+    return LoadedModel(demand.model, demand.version, memory, "Loaded", resources=demand.resources)
 
 
 def _is_at(goal: Assignment, owner: Server, old: ServerReplica) -> bool:
@@ -111,3 +136,22 @@ def _is_at(goal: Assignment, owner: Server, old: ServerReplica) -> bool:
 def _serves(item: LoadedModel, goal: Assignment) -> bool:
     same = item.model == goal.model and item.version == goal.version
     return same and item.state in ("Loading", "Loaded")
+
+
+def overfull(placement: Placement, demands: Iterable[Demand], before: Inventory) -> list[str]:
+    """Replicas on which the placement's new loads ask for more than was left, and of what."""
+    asked = {(d.namespace, d.model, d.version): d for d in demands}
+    found = []
+    for owner in before.servers:
+        for old in owner.replicas:
+            new = [
+                _load(asked[goal.namespace, goal.model, goal.version], old)
+                for goal in placement.assignments
+                if _is_at(goal, owner, old) and not any(_serves(item, goal) for item in old.loaded)
+            ]
+            left = {"memory": old.free, **dict(old.free_resources)}
+            for item in new:
+                for name, amount in (("memory", item.memory), *item.resources):
+                    left[name] = left.get(name, 0) - amount
+            found += [f"{owner.name}/{old.index}: {name}" for name, amount in left.items() if amount < 0]
+    return found

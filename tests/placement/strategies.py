@@ -12,11 +12,15 @@ MEMORY = st.integers(0, 12).map(lambda tens: tens * 10)
 _STATES = ("Ready", "Ready", "Ready", "Pending", "Restarting", "Draining", "Lost")
 _TAGS = ("sklearn", "gpu", "alibi-explain")
 
+CAPACITIES = st.sampled_from(((), (), (("cpu", 1500),), (("cpu", 2000), ("gpu", 2000)), (("gpu", 3000),)))
+RESOURCES = st.sampled_from(((), (), (), (("cpu", 500),), (("gpu", 1000),), (("cpu", 1000), ("gpu", 2000))))
+
 _entries = st.builds(
     LoadedModel,
     model=st.sampled_from(MODELS),
     version=st.sampled_from(VERSIONS),
     memory=MEMORY,
+    resources=RESOURCES,
     state=st.sampled_from(("Loaded", "Loaded", "Loading", "LoadFailed", "Unloading")),
 )
 
@@ -38,6 +42,10 @@ def _replicas(draw: st.DrawFn) -> tuple[ServerReplica, ...]:
             overcommit_percent=draw(st.sampled_from((0, 10))),
             reserved=draw(st.sampled_from((0, 0, 10))),
             loaded=tuple(draw(st.lists(_entries, max_size=4, unique_by=_identity))),
+            unlisted=draw(st.sampled_from((0, 0, 0, 20))),
+            resources=draw(CAPACITIES),
+            unlisted_resources=draw(st.sampled_from(((), (), (("cpu", 500),)))),
+            instances=draw(st.sampled_from((1, 1, 1, 2, 3))),
         )
         for index in sorted(indices)
     )
@@ -76,6 +84,7 @@ _single_demands = st.builds(
     min_replicas=st.integers(0, 2),
     server=st.sampled_from((None, None, None, None, "s", "t", "nowhere")),
     explainer=st.sampled_from((False, False, False, True)),
+    resources=RESOURCES,
 )
 
 

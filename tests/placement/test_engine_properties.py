@@ -11,7 +11,7 @@ from placement.engine import place
 from placement.inventory import Inventory, Server, ServerReplica
 from placement.placement import Assignment, Placement
 from placement.verdicts import server_verdicts, summarise, verdicts
-from tests.placement.builders import executed
+from tests.placement.builders import executed, overfull
 from tests.placement.strategies import demands, inventories
 
 _MANY = settings(max_examples=150, deadline=None)
@@ -40,18 +40,8 @@ def _holds(replica: ServerReplica, assignment: Assignment) -> bool:
 @_MANY
 @given(demands(), inventories())
 def test_never_over_capacity(wanted: list[Demand], inventory: Inventory) -> None:
-    """New loads on a replica never ask for more than was free on it."""
-    memory = {(d.namespace, d.model): d.memory for d in wanted}
-    taken: dict[tuple[str, str | None, int], int] = {}
-    free: dict[tuple[str, str | None, int], int] = {}
-    for done in place(wanted, inventory).assignments:
-        for replica in _replicas_of(inventory, done):
-            spot = (done.namespace, done.server, replica.index)
-            free[spot] = replica.free
-            taken[spot] = taken.get(spot, 0) + (
-                0 if _holds(replica, done) else memory[done.namespace, done.model]
-            )
-    assert all(taken[spot] <= free[spot] for spot in taken)
+    """New loads on a replica never ask for more memory, or more of a named resource, than was free on it."""
+    assert overfull(place(wanted, inventory), wanted, inventory) == []
 
 
 @_MANY

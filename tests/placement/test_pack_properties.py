@@ -14,7 +14,7 @@ from placement.inventory import Inventory, ServerReplica
 from placement.placement import Assignment, Placement
 from placement.policy import Policy
 from placement.verdicts import summarise, verdicts
-from tests.placement.builders import executed, replica, server
+from tests.placement.builders import amounts, executed, overfull, replica, server
 from tests.placement.strategies import demands, inventories
 
 _MANY = settings(max_examples=150, deadline=None)
@@ -75,7 +75,13 @@ def crowds(draw: st.DrawFn) -> World:
         server(
             f"s{number}",
             *(
-                replica(index, draw(st.integers(3, 10)) * 10, capabilities=("sklearn", *tags))
+                replica(
+                    index,
+                    draw(st.integers(3, 10)) * 10,
+                    capabilities=("sklearn", *tags),
+                    instances=draw(st.sampled_from((1, 1, 1, 2))),
+                    cpu=draw(st.integers(1, 4)),
+                )
                 for index in range(draw(st.integers(1, 3)))
             ),
         )
@@ -90,6 +96,7 @@ def crowds(draw: st.DrawFn) -> World:
             draw(st.integers(1, 9)) * 10,
             draw(st.integers(1, 3)),
             draw(st.integers(0, 2)),
+            resources=draw(st.sampled_from(((), (), amounts(cpu=1), amounts(cpu=2)))),
         )
         for number in range(draw(st.integers(1, 12)))
     ]
@@ -120,15 +127,9 @@ def test_every_replica_taken_would_have_been_accepted(world: World, policy: Poli
 @_MANY
 @given(WORLDS, st.sampled_from((_PACK, _MOVING)))
 def test_never_over_capacity(world: World, policy: Policy) -> None:
-    """New loads on a replica never ask for more than was free on it."""
+    """New loads on a replica never ask for more memory, or more of a named resource, than was free on it."""
     wanted, inventory = world
-    memory = {(d.namespace, d.model): d.memory for d in wanted}
-    left = {(s.namespace, s.name, r.index): r.free for s in inventory.servers for r in s.replicas}
-    for done in place(wanted, inventory, policy).assignments:
-        for taken in _replicas(inventory, done):
-            if not _holds(taken, done):
-                left[done.namespace, done.server or "", taken.index] -= memory[done.namespace, done.model]
-    assert all(amount >= 0 for amount in left.values())
+    assert overfull(place(wanted, inventory, policy), wanted, inventory) == []
 
 
 @_MANY

@@ -41,6 +41,7 @@ def test_insufficient_memory_tells_the_whole_sum() -> None:
     assert answer.message == "needs 3Gi, free 1.1Gi of 1Gi × 1.1, 0 reserved"
     assert answer.numbers == {
         "required": 3 * GI,
+        "instances": 1,
         "free": GI + GI * 10 // 100,
         "capacity": GI,
         "overcommitPercent": 10,
