@@ -27,10 +27,11 @@ def place(demands: Sequence[Demand], inventory: Inventory, policy: Policy = REFE
     if policy.name == "pack":
         decisions = pack(decisions, ledger, policy)
     census = Census(ledger)
-    return Placement(tuple(_conclude(decision, census) for decision in decisions))
+    return Placement(tuple(conclude(decision, census) for decision in decisions))
 
 
-def _conclude(decision: Decision, census: Census) -> Assignment:
+def conclude(decision: Decision, census: Census | None) -> Assignment:
+    """The decision as it is told: names and indices, and why where it is not all that was wanted."""
     demand, server = decision.demand, decision.server
     indices = tuple(server.replicas[position].index for position in decision.positions) if server else ()
     name = server.name if server else None
