@@ -106,3 +106,51 @@ def test_a_partial_placement_has_its_own_outcome() -> None:
     done = place_one(demand(replicas=3, minimum=1), free_server("s1", 200, 50))
     assert done.outcome == "PartiallyScheduled"
     assert done.message.startswith("1 of 3 replicas placed, no server can take all; s1: 1 InsufficientMemory")
+
+
+def test_a_named_resource_decides_where_memory_would_not() -> None:
+    """The server with most memory has no GPU, the one with GPUs takes as many models as it has."""
+    plain, gpus = server("a", replica(0, 9000)), server("b", replica(0, 500, gpu=2))
+    wanted = [demand(name, gpu=1) for name in ("ant", "bee", "cat")]
+    done = place(wanted, inventory(plain, gpus)).assignments
+    assert [(one.model, one.server) for one in done] == [("ant", "b"), ("bee", "b"), ("cat", None)]
+    assert "nearest b/0: needs gpu 1, free 0 of 2" in done[2].message
+
+
+def test_a_version_keeps_its_place_where_a_resource_has_run_short() -> None:
+    """As with memory: a server that now declares less takes nothing new and gives nothing up."""
+    s1 = server("s1", replica(0, 500, entry("iris", memory=100, gpu=1)))
+    assert spot(place_one(demand(gpu=1), s1)) == ("s1", (0,))
+    assert place_one(demand("other", gpu=1), s1).outcome == "ScheduleFailed"
+
+
+def test_all_instances_count_from_the_first_load_on() -> None:
+    """The server declares how often it loads a model; 100 bytes are 300 on a replica with three workers."""
+    full, roomy = server("a", replica(0, 299, instances=3)), server("b", replica(0, 300, instances=3))
+    assert spot(place_one(demand(), full, roomy)) == ("b", (0,))
+    done = place([demand("ant"), demand("bee")], inventory(roomy)).assignments
+    assert [one.server for one in done] == ["b", None]
+    assert "needs 300 (100 × 3 instances), free 0 of 300" in done[1].message
+
+
+def test_replicas_of_one_server_may_differ_in_instances() -> None:
+    """Most free memory comes first even so; who has too little for its instances is left out."""
+    s1 = server("s1", replica(0, 250, instances=3), replica(1, 200, instances=2), replica(2, 100))
+    assert spot(place_one(demand(), s1)) == ("s1", (1,))
+    assert spot(place_one(demand(replicas=2), s1)) == ("s1", (1, 2))
+    assert place_one(demand(replicas=3), s1).outcome == "ScheduleFailed"
+
+
+def test_memory_that_is_freed_is_used_without_a_server_coming_or_going() -> None:
+    """What waited is placed as soon as something else is gone."""
+    s1 = server("s1", replica(0, 0, entry("old", memory=100)))
+    assert place_one(demand(), s1).outcome == "ScheduleFailed"
+    assert spot(place_one(demand(), free_server("s1", 100))) == ("s1", (0,))
+
+
+def test_an_upgrade_asks_for_all_its_replicas_until_it_has_them() -> None:
+    """With one of two loaded, both are wanted still: the first one is no reason to be content."""
+    old, new = entry("iris", "v1", 100), entry("iris", "v2", 100)
+    s1 = server("s1", replica(0, 0, old, new), replica(1, 100, old))
+    done = place_one(demand(version="v2", replicas=2), s1)
+    assert (done.outcome, *spot(done)) == ("Scheduled", "s1", (0, 1))

@@ -3,18 +3,20 @@
 import random
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from placement.demand import Demand
 from placement.engine import place
 from placement.inventory import Inventory, Server, ServerReplica
 from placement.placement import Assignment, Placement
+from placement.policy import REFERENCE, Policy
 from placement.verdicts import server_verdicts, summarise, verdicts
 from tests.placement.builders import executed, overfull
 from tests.placement.strategies import demands, inventories
 
 _MANY = settings(max_examples=150, deadline=None)
+_PACK = Policy("pack", steps=500)
 
 
 def _decided(placement: Placement) -> dict[tuple[str, str], tuple[str | None, tuple[int, ...], str]]:
@@ -147,6 +149,32 @@ def test_a_served_model_never_moves_without_cause(wanted: list[Demand], inventor
         if answers[None].accepted and all(answers[replica.index].accepted for _, replica in held):
             stays = done[demand.namespace, demand.model]
             assert (stays.server, list(stays.indices)) == (server.name, sorted(r.index for _, r in held))
+
+
+@_MANY
+@given(
+    demands(), inventories(), inventories(), st.sampled_from(("a", "z")), st.sampled_from((REFERENCE, _PACK))
+)
+def test_a_server_more_takes_nobody_s_place(
+    wanted: list[Demand], inventory: Inventory, other: Inventory, name: str, policy: Policy
+) -> None:
+    """From a live placement: what has all its replicas keeps them, what has some keeps them or gets all,
+    and what has none may only gain."""
+    live = inventory
+    for _ in range(3):
+        before = place(wanted, live, policy)
+        live = executed(before, wanted, live)
+    assume(_decided(place(wanted, live, policy)) == _decided(before))
+    servers = [
+        replace(server, name=name, replicas=tuple(replace(one, loaded=()) for one in server.replicas))
+        for server in other.servers[:1]
+    ]
+    after = _decided(place(wanted, Inventory((*live.servers, *servers)), policy))
+    for model, (server, indices, outcome) in _decided(before).items():
+        if outcome == "PartiallyScheduled" and after[model][2] == "Scheduled":
+            continue
+        if outcome != "ScheduleFailed":
+            assert after[model] == (server, indices, outcome)
 
 
 @_MANY

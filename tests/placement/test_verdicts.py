@@ -1,5 +1,7 @@
 """Every rejection names its reason, its numbers and a sentence; the summary is one bounded line."""
 
+from dataclasses import replace
+
 import pytest
 
 from placement.demand import Demand
@@ -8,7 +10,17 @@ from placement.inventory import Inventory, LoadedModel, Server, ServerReplica
 from placement.placement import Placement, Verdict
 from placement.verdicts import MESSAGE_LIMIT, summarise, verdicts
 from schemas.codec import decode, encode
-from tests.placement.builders import GI, demand, entry, free_server, inventory, place_one, replica, server
+from tests.placement.builders import (
+    GI,
+    amounts,
+    demand,
+    entry,
+    free_server,
+    inventory,
+    place_one,
+    replica,
+    server,
+)
 
 EXTRA = server("mlserver-extra", replica(0, 2 * GI, capabilities=["sklearn", "huggingface"]))
 PLAIN = server(
@@ -121,6 +133,21 @@ def test_a_server_says_why(owner: Server, wanted: Demand, reason: str, message: 
             "LoadFailed",
             "loading this version failed here",
         ),
+        (replica(0, 200), demand(gpu=2), "InsufficientResources", "needs gpu 2, free 0 of 0"),
+        (
+            replica(0, 200, entry("other", gpu=3), gpu=4),
+            demand(cpu=0, gpu=2),
+            "InsufficientResources",
+            "needs gpu 2, free 1 of 4",
+        ),
+        (replica(0, 0, entry("iris"), gpu=1), demand(memory=0, gpu=2), "Accepted", "has this version"),
+        (
+            replica(0, 200, instances=3),
+            demand(),
+            "InsufficientMemory",
+            "needs 300 (100 × 3 instances), free 200 of 200, 0 reserved",
+        ),
+        (replica(0, 200, instances=2), demand(), "Accepted", "needs 200 (100 × 2 instances), free 200"),
         (replica(0, 200), demand(), "Accepted", "needs 100, free 200"),
         (replica(0, 0, entry("iris", memory=100)), demand(), "Accepted", "has this version"),
         (
@@ -139,7 +166,7 @@ def test_a_replica_says_why(candidate: ServerReplica, wanted: Demand, reason: st
 
 
 def test_the_first_question_that_fails_is_the_reason() -> None:
-    """Lost before capabilities, capabilities before memory, memory before draining."""
+    """Lost before capabilities, capabilities before memory, memory before resources, these before draining."""
     wanted = demand(memory=300, requirements=["gpu"])
     assert _answer(wanted, server("s1", replica(0, 200, state="Lost"))).reason == "ReplicaLost"
     assert _answer(wanted, server("s1", replica(0, 200, state="Draining"))).reason == "MissingCapabilities"
@@ -147,6 +174,64 @@ def test_the_first_question_that_fails_is_the_reason() -> None:
         _answer(demand(memory=300), server("s1", replica(0, 200, state="Draining"))).reason
         == "InsufficientMemory"
     )
+    assert _answer(demand(memory=300, gpu=1), server("s1", replica(0, 200))).reason == "InsufficientMemory"
+    assert (
+        _answer(demand(gpu=1), server("s1", replica(0, 200, state="Draining"))).reason
+        == "InsufficientResources"
+    )
+
+
+def test_insufficient_resources_tell_memory_and_the_first_resource_that_is_short() -> None:
+    """Memory in bytes as in every verdict of a capable replica, the resource in thousandths."""
+    gi = amounts(**{"nvidia.com/gpu-memory": 8 * GI})
+    wanted = replace(demand(), resources=(("cpu", 500), *gi))
+    one = ServerReplica(
+        0, "Ready", ("sklearn",), 200, 0,
+        loaded=(LoadedModel("other", "v1", 50, "Loaded", resources=amounts(**{"nvidia.com/gpu-memory": 14 * GI})),),
+        resources=(("cpu", 4000), *amounts(**{"nvidia.com/gpu-memory": 16 * GI})),
+    )  # fmt: skip
+    answer = _answer(wanted, server("s1", one))
+    assert answer.message == "needs nvidia.com/gpu-memory 8Gi, free 2Gi of 16Gi"
+    assert answer.numbers == {
+        "required": 100,
+        "instances": 1,
+        "free": 150,
+        "capacity": 200,
+        "overcommitPercent": 0,
+        "used": 50,
+        "reserved": 0,
+        "undersized": 0,
+        "resource": "nvidia.com/gpu-memory",
+        "requiredAmount": 8 * GI * 1000,
+        "freeAmount": 2 * GI * 1000,
+        "capacityAmount": 16 * GI * 1000,
+    }
+
+
+def test_the_nearest_server_has_resources_of_the_size() -> None:
+    """Not the one with most memory, where no model of the kind could ever run."""
+    large, small = server("a", replica(0, 9000)), server("b", replica(0, 50, gpu=1))
+    wanted = demand(gpu=1)
+    assert summarise(wanted, verdicts(wanted, inventory(large, small))).endswith(
+        "1 InsufficientMemory, 1 InsufficientResources; nearest b/0: needs 100, free 50 of 50, 0 reserved"
+    )
+
+
+def test_what_is_in_use_unlisted_counts_once_in_a_plan_s_sentence() -> None:
+    """Bytes of models that need not be named are used, in the plan as in the inventory."""
+    one = ServerReplica(
+        0, "Ready", ("sklearn",), 200, 0, unlisted=150, resources=amounts(gpu=2), unlisted_resources=amounts(gpu=1)
+    )  # fmt: skip
+    assert place_one(demand(gpu=1), server("s1", one)).message.endswith(
+        "needs 100, free 50 of 200, 0 reserved"
+    )
+    assert place_one(demand(memory=10, gpu=2), server("s1", one)).message.endswith("needs gpu 2, free 1 of 2")
+
+
+def test_a_replica_without_an_instance_is_refused() -> None:
+    """An inventory may come from a file."""
+    with pytest.raises(ValueError, match="0 instances"):
+        replica(0, 100, instances=0)
 
 
 def test_a_summary_counts_reasons_and_names_the_nearest_server() -> None:
