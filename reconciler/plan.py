@@ -13,11 +13,12 @@ from typing import Any, Literal
 from placement.inventory import ReplicaId
 from runtime.routes import Route
 from schemas.codec import digest, encode
+from schemas.placement_annotations import Resources
 from schemas.resource import Resource, ResourceKey
 from schemas.specs import ModelSpec
 from schemas.template import ServerTemplate
 
-PLANNER_VERSION = 1
+PLANNER_VERSION = 2
 
 LoadReason = Literal["NewModel", "NewVersion", "MoreReplicas", "Moved"]
 UnloadReason = Literal["ModelDeleted", "OldVersion", "FewerReplicas", "Moved", "ServerReplicaGone"]
@@ -53,7 +54,8 @@ class ServerMove:
 
 @dataclass(frozen=True)
 class Unload:
-    """Unload one model version from one replica."""
+    """Unload one model version from one replica. ``memory`` is bytes of all its instances there,
+    ``resources`` what else it gives back."""
 
     namespace: str
     model: str
@@ -62,12 +64,13 @@ class Unload:
     memory: int
     reason: UnloadReason
     round: int
+    resources: Resources = ()
 
 
 @dataclass(frozen=True)
 class Load:
-    """Load one model version on one replica. ``needs`` are unloads of this plan whose memory it
-    takes: they come first. ``round`` counts from 1."""
+    """Load one model version on one replica. ``needs`` are unloads of this plan that come first: it takes
+    their memory or resources, or it is to replace them (``Recreate``). ``round`` counts from 1."""
 
     namespace: str
     model: str
@@ -77,6 +80,7 @@ class Load:
     reason: LoadReason
     round: int
     needs: tuple[Unload, ...] = ()
+    resources: Resources = ()
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,14 @@ from placement.placement import Assignment, Verdict
 from placement.policy import REFERENCE
 from placement.policy import Policy as PlacementPolicy
 from placement.verdicts import verdicts
+from reconciler.annotated import is_recreated, named_resources, priority
+from reconciler.book import ModelName
 from reconciler.desired import Desired
 from reconciler.diff import Diff, PrunePolicy, diff
-from reconciler.moves import Moves, plan_moves
+from reconciler.moves import Moves, World, plan_moves
 from reconciler.plan import PLANNER_VERSION, Failure, Load, Plan, RouteChange, effects_digest
-from reconciler.projection import ServerPlan, plan_servers
+from reconciler.projection import ServerPlan, occupation, plan_servers
+from reconciler.rounds import waits
 from reconciler.routing import routes
 from reconciler.transition import route_changes
 from runtime.routes import Target
@@ -49,7 +52,7 @@ def plan(desired: Desired, live: LiveState, policy: Policy, reason: str = "Sync"
     difference = diff(desired, live, policy.prune)
     wanted = wanted_resources(difference, live)
     servers = plan_servers(wanted, policy.server_configs, live)
-    moves = plan_moves(model_demands(wanted), servers.servers, live, policy.placement)
+    moves = _moves(difference, wanted, servers, live, policy)
     result = Plan(
         application=desired.application,
         revision=desired.revision,
@@ -100,6 +103,9 @@ def model_demand(resource: Resource) -> Demand:
         min_replicas=scaling.min_replicas,
         server=spec.server,
         explainer=spec.explainer is not None,
+        priority=priority(resource),
+        resources=named_resources(resource),
+        recreate=is_recreated(resource),
     )
 
 
@@ -119,6 +125,38 @@ def basis_digest(desired: Desired, live: LiveState, policy: Policy) -> str:
             "policy": encode(policy),
         }
     )
+
+
+def _moves(
+    difference: Diff,
+    wanted: Mapping[ResourceKey, Resource],
+    servers: ServerPlan,
+    live: LiveState,
+    policy: Policy,
+    examined: ModelName | None = None,
+) -> Moves:
+    """The moves of a plan. Served models make room only in a plan that does something without that, and
+    only where more is placed for it: so a plan that was executed leaves nothing to do, whatever waits."""
+    demands = model_demands(wanted)
+    world = World(servers.servers, live, occupation(wanted, servers.servers, live))
+    still = plan_moves(demands, world, replace(policy.placement, max_moves=0), examined)
+    waiting = any(waits(assignment) for _, assignment in still.assignments)
+    if not policy.placement.max_moves or not waiting:
+        return still
+    if not (difference.changes or servers.moves or still.loads or still.unloads) and not _route_changes(
+        wanted, still, live
+    ):
+        return still
+    moved = plan_moves(demands, world, policy.placement, examined)
+    return moved if _placed(moved) > _placed(still) else still
+
+
+def _placed(moves: Moves) -> list[int]:
+    """How many models are placed, those of the highest priority first."""
+    counts = dict.fromkeys(sorted({demand.priority for demand, _ in moves.assignments}, reverse=True), 0)
+    for demand, assignment in moves.assignments:
+        counts[demand.priority] += assignment.outcome in ("Scheduled", "PartiallyScheduled")
+    return list(counts.values())
 
 
 def _route_changes(
@@ -152,7 +190,7 @@ def _listener_failure(resource: Resource, policy: Policy) -> Failure | None:
 
 def _model_failures(moves: Moves) -> Iterator[Failure]:
     for demand, assignment in moves.assignments:
-        if assignment.outcome in ("ScheduleFailed", "PartiallyScheduled"):
+        if waits(assignment):
             yield Failure(
                 key("Model", demand.namespace, demand.model),
                 assignment.outcome,
@@ -203,14 +241,13 @@ def explain(desired: Desired, live: LiveState, policy: Policy, model: ResourceKe
 
     Raises InputError ``ResourceNotFound``.
     """
-    wanted = wanted_resources(diff(desired, live, policy.prune), live)
+    difference = diff(desired, live, policy.prune)
+    wanted = wanted_resources(difference, live)
     resource = wanted.get(model)
     if resource is None or not isinstance(resource.spec, ModelSpec):
         raise InputError("ResourceNotFound", f"no {model} in Git or applied")
     servers = plan_servers(wanted, policy.server_configs, live)
-    moves = plan_moves(
-        model_demands(wanted), servers.servers, live, policy.placement, (model.namespace, model.name)
-    )
+    moves = _moves(difference, wanted, servers, live, policy, (model.namespace, model.name))
     demand = model_demand(resource)
     assignment = next(a for d, a in moves.assignments if d == demand)
     return Explanation(demand, assignment, verdicts(demand, moves.inventory))

@@ -6,21 +6,25 @@ move does to it is the business of :mod:`reconciler.moves`.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from placement.inventory import Inventory, LoadedModel, ReplicaId, Server, ServerReplica
+from reconciler.annotated import named_resources
+from reconciler.occupation import MEMORY, Amounts, Occupation, declared_instances
 from reconciler.plan import Failure, ServerMove
 from runtime.capabilities import offered
 from runtime.state import EnvironmentFacts, LiveModelReplica, LiveServerReplica, LiveState
 from schemas.errors import InputError
+from schemas.placement_annotations import Resources
 from schemas.resource import Resource, ResourceKey, key
 from schemas.scaling import effective_scaling
-from schemas.specs import ServerConfigSpec, ServerSpec
+from schemas.specs import ModelSpec, ServerConfigSpec, ServerSpec
 from schemas.template import ServerTemplate, server_template
 
 Loaded = dict[ReplicaId, dict[tuple[str, str], LoadedModel]]
 """(model, version) → entry, by server replica."""
 
-NOTHING: Mapping[ReplicaId, int] = {}
+NOTHING: Mapping[ReplicaId, Amounts] = {}
 
 MAX_SERVER_REPLICAS = 1_000
 """Replicas of one Server at most: a manifest must not make the planner count for hours."""
@@ -118,18 +122,18 @@ def _plan_server(
     """One server as it will be, and its moves; without a template what runs stays as it is."""
     assert isinstance(resource.spec, ServerSpec)
     namespace, name = resource.key.namespace, resource.key.name
-    count = _replicas(resource.spec)
+    count, resources = _replicas(resource.spec), named_resources(resource)
     moves: list[ServerMove] = []
     replicas: list[ServerReplica] = []
     for index in range(count) if template is not None else sorted(i for i in have if i < count):
         entry = have.get(index)
         if entry is not None and template in (None, entry.template):
-            replicas.append(_as_it_runs(entry))
+            replicas.append(_as_it_runs(entry, resources))
         elif template is not None:
             replica = ReplicaId(namespace, name, index)
             moves.append(ServerMove("start" if entry is None else "replace", replica, template))
             capabilities, _ = offered(template.capabilities, environments[template.server_config])
-            replicas.append(_as_promised(index, template, capabilities))
+            replicas.append(_as_promised(index, template, capabilities, resources))
     moves.extend(ServerMove("stop", entry.id, None) for index, entry in have.items() if index >= count)
     return Server(namespace, name, count, tuple(replicas), _shared(have.values())), moves
 
@@ -139,7 +143,8 @@ def _shared(entries: Iterable[LiveServerReplica]) -> bool:
     return all(entry.shared for entry in entries)
 
 
-def _as_it_runs(entry: LiveServerReplica) -> ServerReplica:
+def _as_it_runs(entry: LiveServerReplica, resources: Resources) -> ServerReplica:
+    """Resources are bookkeeping: a change of the annotation holds at once, for replicas that run too."""
     return ServerReplica(
         index=entry.id.index,
         state=entry.state,
@@ -147,28 +152,56 @@ def _as_it_runs(entry: LiveServerReplica) -> ServerReplica:
         memory_capacity=entry.template.memory,
         overcommit_percent=entry.template.overcommit_percent,
         reserved=entry.reserved,
+        resources=resources,
+        instances=declared_instances(entry.template),
     )
 
 
-def _as_promised(index: int, template: ServerTemplate, capabilities: tuple[str, ...]) -> ServerReplica:
-    return ServerReplica(index, "Pending", capabilities, template.memory, template.overcommit_percent)
+def _as_promised(
+    index: int, template: ServerTemplate, capabilities: tuple[str, ...], resources: Resources
+) -> ServerReplica:
+    return ServerReplica(
+        index,
+        "Pending",
+        capabilities,
+        template.memory,
+        template.overcommit_percent,
+        resources=resources,
+        instances=declared_instances(template),
+    )
 
 
 def inventory(
-    servers: Iterable[Server], loaded: Loaded, unlisted: Mapping[ReplicaId, int] = NOTHING
+    servers: Iterable[Server], loaded: Loaded, unlisted: Mapping[ReplicaId, Amounts] = NOTHING
 ) -> Inventory:
-    """The servers with ``loaded`` on them, and ``unlisted`` bytes of models that are not asked about."""
+    """The servers with ``loaded`` on them, and ``unlisted`` amounts of models that are not asked about."""
     return Inventory(tuple(replace(server, replicas=_filled(server, loaded, unlisted)) for server in servers))
 
 
-def listed(models: Iterable[LiveModelReplica]) -> Loaded:
+def listed(models: Iterable[LiveModelReplica], occupation: Occupation) -> Loaded:
     """Live model replicas as the inventory lists them, by replica, model and version."""
     loaded: Loaded = {}
     for entry in models:
+        memory, resources = occupation.memory_of(entry), occupation.resources_of(entry)
         loaded.setdefault(entry.replica, {})[entry.model, entry.version] = LoadedModel(
-            entry.model, entry.version, entry.memory, entry.state, entry.message
+            entry.model, entry.version, memory, entry.state, entry.message, resources
         )
     return loaded
+
+
+def occupation(
+    wanted: Mapping[ResourceKey, Resource], servers: Iterable[Server], live: LiveState
+) -> Occupation:
+    """What live models occupy on ``servers``: resources as wanted now, else as they were applied."""
+    instances = {entry.id: declared_instances(entry.template) for entry in live.servers}
+    instances.update((server.replica_id(r.index), r.instances) for server in servers for r in server.replicas)
+    resources: dict[tuple[str, str], Resources] = {}
+    for resource in chain((entry.resource for entry in live.resources), wanted.values()):
+        if resource.annotations and isinstance(resource.spec, ModelSpec):
+            named = named_resources(wanted.get(resource.key, resource))
+            if named:
+                resources[resource.key.namespace, resource.key.name] = named
+    return Occupation(instances, resources)
 
 
 def live_inventory(live: LiveState) -> Inventory:
@@ -176,17 +209,27 @@ def live_inventory(live: LiveState) -> Inventory:
     running: dict[tuple[str, str], list[LiveServerReplica]] = {}
     for entry in live.servers:
         running.setdefault((entry.id.namespace, entry.id.server), []).append(entry)
-    servers = [
-        Server(*name, len(entries), tuple(_as_it_runs(entry) for entry in entries), _shared(entries))
-        for name, entries in sorted(running.items())
-    ]
-    return inventory(servers, listed(live.models))
+    offering = {
+        (resource.key.namespace, resource.key.name): named_resources(resource)
+        for resource in (entry.resource for entry in live.resources)
+        if isinstance(resource.spec, ServerSpec)
+    }
+    servers = []
+    for name, entries in sorted(running.items()):
+        replicas = tuple(_as_it_runs(entry, offering.get(name, ())) for entry in entries)
+        servers.append(Server(*name, len(entries), replicas, _shared(entries)))
+    return inventory(servers, listed(live.models, occupation({}, servers, live)))
 
 
-def _filled(server: Server, loaded: Loaded, unlisted: Mapping[ReplicaId, int]) -> tuple[ServerReplica, ...]:
+def _filled(
+    server: Server, loaded: Loaded, unlisted: Mapping[ReplicaId, Amounts]
+) -> tuple[ServerReplica, ...]:
     filled = []
     for replica in server.replicas:
         at = server.replica_id(replica.index)
         entries = tuple(entry for _, entry in sorted(loaded.get(at, {}).items()))
-        filled.append(replace(replica, loaded=entries, unlisted=unlisted.get(at, 0)))
+        rest = dict(unlisted.get(at, {}))
+        memory = rest.pop(MEMORY, 0)
+        resources = tuple(sorted(rest.items()))
+        filled.append(replace(replica, loaded=entries, unlisted=memory, unlisted_resources=resources))
     return tuple(filled)

@@ -44,7 +44,8 @@ class LiveServerReplica(Digested):
 @dataclass(frozen=True)
 class LiveModelReplica(Digested):
     """One model version on one server replica. ``version`` is the spec digest, ``number`` the ``_N`` of
-    ``<model>_<N>``; ``attempt`` facts of a failed load stand in ``message``."""
+    ``<model>_<N>``; ``memory`` is bytes of one instance (how many there are is a fact of the server replica);
+    ``attempt`` facts of a failed load stand in ``message``."""
 
     not_digested = ("message",)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from placement.inventory import ReplicaId
+from reconciler.occupation import declared_instances
 from runtime.operations import LoadModel, Operation, Result, SetRoutes, StopServerReplica, UnloadModel
 from runtime.routes import Route, Target
 from runtime.state import LiveState
@@ -51,9 +52,9 @@ class Guard:
 
     def _not_overfilled(self, at: ReplicaId, live: LiveState) -> None:
         """What was there before a server shrank may stay; nothing may be added to it."""
-        limit = next(replica.template.memory for replica in live.servers if replica.id == at)
+        template = next(replica.template for replica in live.servers if replica.id == at)
         used = sum(m.memory for m in live.models if m.replica == at and m.state != "LoadFailed")
-        assert used <= limit, f"{at} is overfilled"
+        assert used * declared_instances(template) <= template.memory, f"{at} is overfilled"
 
     def _routes_lead_to_loaded_models(self, operation: SetRoutes, live: LiveState) -> None:
         loaded = {(m.model, m.version, m.replica) for m in live.models if m.state == "Loaded"}

@@ -8,23 +8,25 @@ from reconciler.diff import PrunePolicy
 from reconciler.plan import Plan
 from reconciler.planner import Policy, explain, plan
 from runtime.operations import LoadModel, SetRoutes, UnloadModel
-from runtime.state import LiveState
 from schemas.codec import decode, encode
 from schemas.resource import key
 from tests.fakes.simulated import SimulatedRuntime
-from tests.reconciler.world import POLICY, desired, experiment, model, resource, server, settle, sync
+from tests.reconciler.world import (
+    POLICY,
+    desired,
+    experiment,
+    live_models,
+    model,
+    resource,
+    routed,
+    server,
+    settle,
+    sync,
+)
 
 
 def run(coroutine):
     return asyncio.run(coroutine)
-
-
-def live_models(live: LiveState) -> list[str]:
-    return [f"{m.model}_{m.number} {m.replica.server}/{m.replica.index} {m.state}" for m in live.models]
-
-
-def routed(live: LiveState, name: str) -> list[tuple[str, int]]:
-    return [(w.target.model, w.weight) for r in live.routes if r.name == name for w in r.targets]
 
 
 def test_first_revision_starts_the_server_loads_and_routes():

@@ -8,6 +8,7 @@ from reconciler.plan import Plan
 from reconciler.planner import Policy, plan
 from reconciler.sync import SyncResult, execute
 from runtime.ports import Runtime
+from runtime.state import LiveState
 from schemas.decode import decode_spec
 from schemas.defaults import default_server_configs
 from schemas.resource import Origin, Resource, key
@@ -34,11 +35,12 @@ def model(name: str, namespace: str = "default", /, **spec: Any) -> Resource:
 
 
 def server(
-    name: str = "mlserver", namespace: str = "default", /, memory: str = "1G", **spec: Any
+    name: str = "mlserver", namespace: str = "default", /, memory: str = "1G", workers: int = 1, **spec: Any
 ) -> Resource:
     """An MLServer Server whose replicas have ``memory`` each and no overcommit."""
+    workers_env = [{"name": "MLSERVER_PARALLEL_WORKERS", "value": str(workers)}]
     containers = [
-        {"name": "mlserver", "resources": {"requests": {"memory": memory}}},
+        {"name": "mlserver", "resources": {"requests": {"memory": memory}}, "env": workers_env},
         {"name": "agent", "env": [{"name": "SELDON_OVERCOMMIT_PERCENTAGE", "value": "0"}]},
     ]
     spec = {"serverConfig": "mlserver", "podSpec": {"containers": containers}, **spec}
@@ -78,3 +80,18 @@ async def settle(wanted: Desired, runtime: Runtime, policy: Policy = POLICY) -> 
 def names(resources: Iterable[Resource]) -> list[str]:
     """The keys as text."""
     return [str(r.key) for r in resources]
+
+
+def live_models(live: LiveState) -> list[str]:
+    """``iris_1 mlserver/0 Loaded``, as the runtime sorts them."""
+    return [f"{m.model}_{m.number} {m.replica.server}/{m.replica.index} {m.state}" for m in live.models]
+
+
+def routed(live: LiveState, name: str) -> list[tuple[str, int]]:
+    """Models and weights of a route."""
+    return [(w.target.model, w.weight) for r in live.routes if r.name == name for w in r.targets]
+
+
+def failures(todo: Plan) -> list[tuple[str, str]]:
+    """Whom a plan fails, and why."""
+    return [(str(f.key), f.reason) for f in todo.failures]
