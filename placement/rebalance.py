@@ -76,14 +76,15 @@ def rebalance(
     gives the same answer, in whatever order it is written.
     """
     ordered = sorted(demands, key=lambda demand: (demand.namespace, demand.model))
-    return _Run(Workplace(ordered, inventory, policy), max_moves, Steps(steps)).run()
+    return _Run(Workplace(ordered, inventory, policy), max_moves, steps).run()
 
 
 class _Run:
-    def __init__(self, world: Workplace, max_moves: int, steps: Steps) -> None:
+    def __init__(self, world: Workplace, max_moves: int, steps: int) -> None:
         self._world = world
         self._left = max_moves
-        self._steps = steps
+        # Half for each kind of gain: what can never be placed must not keep replicas from being freed.
+        self._placing, self._freeing = Steps(steps // 2), Steps(steps // 2)
 
     def run(self) -> Rebalance:
         """Gain after gain, until there is none or no moves are left."""
@@ -96,12 +97,11 @@ class _Run:
 
     def _next(self) -> tuple[Group, Workplace] | None:
         """The best group that can be done now, and the world after it."""
-        search = Evacuation(self._world, self._left, self._steps)
-        for candidates in search.to_place():
+        for candidates in Evacuation(self._world, self._left, self._placing).to_place():
             for moves in self._in_order(candidates):
                 if (found := self._done(moves)) and found[0].places:
                     return found
-        for candidates in search.to_free():
+        for candidates in Evacuation(self._world, self._left, self._freeing).to_free():
             for moves in self._in_order(candidates):
                 if found := self._done(moves):
                     return found
