@@ -1,32 +1,29 @@
 """Sentences for everything a run could not place, at a price that does not multiply.
 
 Asking every question for 10,000 unplaced models on 10,000 replicas would be 10⁸ answers. Here replicas
-are counted once per requirement class, sorted by free memory, and a model finds its counts by bisection;
-only the few replicas that know the model's own version are asked for themselves. The sentences are
-those of :func:`placement.verdicts.summarise` on the inventory as it is after the plan.
+are counted once per requirement class (:mod:`placement.strangers`); only the few replicas that know the
+model's own version are asked for themselves. The sentences are those of
+:func:`placement.verdicts.summarise` on the inventory as it is after the plan.
 """
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from placement.classes import Need
 from placement.demand import Demand
-from placement.filters import LACKS_UNKNOWN, reject_server, required_memory
+from placement.filters import reject_server, required_memory
 from placement.inventory import LoadedModel, Server, ServerReplica
 from placement.ledger import Ledger, NamespaceLedger, ServerLedger
 from placement.placement import Verdict, VerdictReason
+from placement.strangers import Strangers
 from placement.verdicts import (
-    Distance,
-    Nearness,
     Tally,
     describe,
     describe_partial,
-    distance,
     name_miss,
     near_miss,
-    nearness,
     replica_verdict,
     server_verdicts,
     tally,
@@ -36,10 +33,14 @@ _Counts = Counter[VerdictReason]
 
 
 class Census:
-    """Explains demands against a ledger that no longer changes."""
+    """Explains demands against a ledger that changes only where :meth:`touch` says so."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._namespaces = {name: _NamespaceCensus(group) for name, group in ledger.namespaces.items()}
+
+    def touch(self, server: ServerLedger) -> None:
+        """What is free on the server, or loaded there, is not what it was."""
+        self._namespaces[server.server.namespace].touch(server)
 
     def explain(self, demand: Demand) -> str:
         """Why no server takes the demand."""
@@ -55,10 +56,21 @@ class Census:
 class _NamespaceCensus:
     def __init__(self, namespace: NamespaceLedger) -> None:
         self._namespace = namespace
-        self._classes: dict[Need, _ClassCensus] = {}
+        self._classes: dict[Need, Strangers] = {}
         self._sentences: dict[tuple[Need, str | None, int, int, int], str] = {}
-        self._refusals = _refusals(namespace, pin=None)
-        self._refusals_elsewhere = _refusals(namespace, pin="")
+
+    @cached_property
+    def _refusals(self) -> _Counts:
+        return _refusals(self._namespace, pin=None)
+
+    @cached_property
+    def _refusals_elsewhere(self) -> _Counts:
+        return _refusals(self._namespace, pin="")
+
+    def touch(self, server: ServerLedger) -> None:
+        self._sentences.clear()
+        for strangers in self._classes.values():
+            strangers.touch(server)
 
     def explain(self, demand: Demand) -> str:
         need = self._namespace.classes.need(demand)
@@ -80,8 +92,9 @@ class _NamespaceCensus:
         if not self._namespace.open:
             return Tally(self._refusals, {}, "")
         if need not in self._classes:
-            self._classes[need] = _ClassCensus(need, self._namespace)
+            self._classes[need] = Strangers(need, self._namespace)
         strangers = self._classes[need]
+        strangers.refresh()
         servers = Counter(self._refusals)
         servers["NotEnoughReplicas"] += len(self._namespace.open)
         replicas = strangers.count(demand.memory)  # classes name resources, so memory decides the rest
@@ -111,85 +124,6 @@ def _refusals(namespace: NamespaceLedger, pin: str | None) -> _Counts:
     probe = Demand("", "", "", server=pin)
     findings = (reject_server(probe, server.server) for server in namespace.servers)
     return Counter(finding.reason for finding in findings if finding)
-
-
-class _ClassCensus:
-    """The replicas of the open servers as one requirement class sees them."""
-
-    def __init__(self, need: Need, namespace: NamespaceLedger) -> None:
-        self._need = need
-        self._near: list[ServerLedger] = []
-        self._most = 1
-        self._nearest: dict[int, ServerLedger] = {}
-        self._closest: dict[ServerLedger, list[int]] = {}
-        self._fixed: _Counts = Counter()
-        self._shares: dict[VerdictReason, list[int]] = {}
-        self._survey(namespace)
-
-    def _survey(self, namespace: NamespaceLedger) -> None:
-        standings = {kind: namespace.classes.standing(self._need, kind) for kind in namespace.by_kind}
-        capable = {kind for kind, standing in standings.items() if standing.capable}
-        for kind, standing in standings.items():
-            if standing.depends:
-                for server in namespace.by_kind[kind]:
-                    self._share(server, server.kinds[kind], standing.roomy)
-            else:
-                self._fixed[standing.full] += namespace.sizes[kind]
-        for shares in self._shares.values():
-            shares.sort()
-        self._near = namespace.of_kinds(capable) or [servers[0] for servers in namespace.by_kind.values()]
-        self._most = max(len(server.replicas) for server in self._near)
-
-    def _share(self, server: ServerLedger, positions: Sequence[int], roomy: VerdictReason) -> None:
-        """Note bytes free per instance under what is said to those who ask for no more."""
-        resources = self._need.resources
-        for position in positions:
-            reason = roomy if server.has(resources, position) else "InsufficientResources"
-            share = server.free[position] // server.instances[position]
-            self._shares.setdefault(reason, []).append(share)
-
-    def count(self, memory: int) -> _Counts:
-        """Replicas by what they say to a model of this class that they have not met."""
-        counts = Counter(self._fixed)
-        for reason, shares in self._shares.items():
-            short = bisect_left(shares, memory)
-            counts["InsufficientMemory"] += short
-            counts[reason] += len(shares) - short
-        return counts
-
-    def reason(self, server: ServerLedger, position: int, memory: int) -> VerdictReason:
-        """What :meth:`count` took one replica for."""
-        standing = server.standing(self._need, position)
-        if not standing.depends:
-            return standing.full
-        if server.free[position] < memory * server.instances[position]:
-            return "InsufficientMemory"
-        return standing.roomy if server.has(self._need.resources, position) else "InsufficientResources"
-
-    def nearest(self, count: int) -> ServerLedger:
-        """The server that comes nearest to taking ``count`` replicas."""
-        count = min(count, self._most)  # beyond what any has, who has most is nearest
-        if count not in self._nearest:
-            self._nearest[count] = min(self._near, key=lambda server: self._nearness(server, count))
-        return self._nearest[count]
-
-    def closest(self, server: ServerLedger, memory: int) -> int | None:
-        """The position that comes closest among those that reject ``memory`` bytes, if any does."""
-        if server not in self._closest:
-            self._closest[server] = sorted(range(len(server.free)), key=lambda p: self._distance(server, p))
-        order = self._closest[server]
-        return next((p for p in order if self.reason(server, p, memory) != "Accepted"), None)
-
-    def _distance(self, server: ServerLedger, position: int) -> Distance:
-        standing = server.standing(self._need, position)
-        free = server.free[position] if standing.capable else None
-        return distance(free, standing.lacking, server.replicas[position].index)
-
-    def _nearness(self, server: ServerLedger, count: int) -> Nearness:
-        standings = list(server.standings(self._need))
-        frees = [server.free[p] for standing, group in standings if standing.capable for p in group]
-        fewest = min((standing.lacking for standing, _ in standings), default=LACKS_UNKNOWN)
-        return nearness(server.name, frees, fewest, count)
 
 
 def _after(server: ServerLedger, demand: Demand, placed: Sequence[int] = ()) -> Server:

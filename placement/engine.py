@@ -30,7 +30,7 @@ def place(demands: Sequence[Demand], inventory: Inventory, policy: Policy = REFE
     return Placement(tuple(conclude(decision, census) for decision in decisions))
 
 
-def conclude(decision: Decision, census: Census | None) -> Assignment:
+def conclude(decision: Decision, census: Census) -> Assignment:
     """The decision as it is told: names and indices, and why where it is not all that was wanted."""
     demand, server = decision.demand, decision.server
     indices = tuple(server.replicas[position].index for position in decision.positions) if server else ()

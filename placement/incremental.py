@@ -42,7 +42,7 @@ class KeptPlacement:
         self._demands: dict[ModelKey, Demand] = {}
         self._decisions: dict[ModelKey, Decision] = {}
         self._waiting: dict[str, Waiting] = {}
-        self._census: Census | None = None
+        self._census = Census(self._ledger)
 
     def change(
         self,
@@ -56,7 +56,6 @@ class KeptPlacement:
 
         Answers with the assignments that are not what they were, sorted by namespace and model.
         """
-        self._census = None
         before = _Before(self._decisions)
         touched: set[ModelKey] = set()
         freed = self._change_servers(servers, gone, touched) | self._forget(drop)
@@ -83,10 +82,7 @@ class KeptPlacement:
         return self._conclude(key)
 
     def _conclude(self, key: ModelKey) -> Assignment:
-        decision = self._decisions[key]
-        if self._census is None and decision.outcome in ("ScheduleFailed", "PartiallyScheduled"):
-            self._census = Census(self._ledger)
-        return conclude(decision, self._census)
+        return conclude(self._decisions[key], self._census)
 
     def _concerned(self, touched: set[ModelKey], freed: set[ServerLedger]) -> list[Demand]:
         """What has to be decided anew: what the change names, and who may gain from what got free."""
@@ -115,10 +111,12 @@ class KeptPlacement:
             namespace = self._ledger.namespaces.get(key[0])
             if namespace:
                 freed |= _carry_out(decision, namespace)
+            if decision.server:
+                self._census.touch(decision.server)
             waiting = self._waiting.setdefault(key[0], Waiting(self._ledger.classes))
             waiting.remove(key[1])
             waiting.put(decision, namespace)
-        return freed
+        return self._touch(freed)
 
     def _forget(self, models: Iterable[ModelKey]) -> set[ServerLedger]:
         freed: set[ServerLedger] = set()
@@ -130,7 +128,12 @@ class KeptPlacement:
             if key[0] in self._ledger.namespaces:
                 namespace = self._ledger.namespaces[key[0]]
                 freed |= _unload(namespace, namespace.entries(key[1]))
-        return freed
+        return self._touch(freed)
+
+    def _touch(self, servers: set[ServerLedger]) -> set[ServerLedger]:
+        for server in servers:
+            self._census.touch(server)
+        return servers
 
     def _change_servers(
         self, servers: Iterable[Server], gone: Iterable[ServerKey], touched: set[ModelKey]
@@ -148,6 +151,8 @@ class KeptPlacement:
                 del self._ledger.namespaces[name]
             if name in self._waiting:
                 touched |= {(name, model) for model in self._waiting[name].idle}
+        if changes:
+            self._census = Census(self._ledger)
         return fresh
 
 

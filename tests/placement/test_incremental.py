@@ -46,6 +46,10 @@ def _spots(assignments: Sequence[Assignment]) -> dict[tuple[str, str], tuple]:
     return {_key(a): (a.version, a.server, a.indices, a.outcome) for a in assignments}
 
 
+def _messages(assignments: Sequence[Assignment]) -> dict[tuple[str, str], str]:
+    return {_key(a): a.message for a in assignments}
+
+
 def _sorted(world: Inventory) -> Inventory:
     def listed(one: ServerReplica) -> ServerReplica:
         return replace(one, loaded=tuple(sorted(one.loaded, key=repr)))
@@ -133,13 +137,14 @@ def _with(before: Inventory, goal: Assignment, wanted: Demand) -> Inventory:
 def test_ends_where_placing_everything_ends(
     policy: Policy, wanted: list[Demand], start: Inventory, changes: list[Change]
 ) -> None:
-    """After each change the placement and what is loaded are those of placing everything until it rests."""
+    """After each change placement, sentences and loads are those of placing everything until it rests."""
     kept, plainly = KeptPlacement(start, policy), _Plainly(start, policy)
     for change in [{"put": wanted}, *changes]:
         kept.change(**change)
         plainly.change(**change)
         assert _spots(kept.assignments()) == _spots(plainly.placement.assignments)
         assert _sorted(kept.inventory()) == _sorted(plainly.now)
+        assert _messages(kept.assignments()) == _messages(plainly.placement.assignments)
 
 
 @_MANY
