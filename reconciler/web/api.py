@@ -24,6 +24,8 @@ from reconciler.projection import live_inventory
 from reconciler.server_log import MAX_LINES, read_log
 from reconciler.web.errors import http_error, moorage_error, unexpected_error
 from reconciler.web.guard import Guard
+from reconciler.web.webhook import CLOSED, Webhook
+from reconciler.web.webhook import PATH as WEBHOOK
 from schemas.codec import encode
 from schemas.errors import InputError, MoorageError
 from schemas.resource import KINDS, ResourceKey, key
@@ -42,9 +44,10 @@ class Questions:
     instance: str
 
 
-def make_app(questions: Questions) -> Starlette:
-    """The ASGI application."""
+def make_app(questions: Questions, webhook: Webhook | None = None) -> Starlette:
+    """The ASGI application; ``webhook`` takes the deliveries of Git providers, none refuses all of them."""
     api = _Api(questions)
+    webhook = webhook or Webhook(CLOSED)
     named = "/api/v1/applications/{name}"
     return Starlette(
         routes=[
@@ -56,6 +59,7 @@ def make_app(questions: Questions) -> Starlette:
             Route(f"{named}/diff", api.diff),
             Route(f"{named}/explain", api.explain),
             Route(f"{named}/refresh", api.refresh, methods=["POST"]),
+            Route(WEBHOOK, webhook.take, methods=["POST"]),
             Route("/api/v1/resources", api.resources),
             Route("/api/v1/inventory", api.inventory),
             Route("/api/v1/gateway", api.gateway),
