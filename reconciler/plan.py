@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from placement.inventory import ReplicaId
+from placement.rebalance import Group
 from runtime.routes import Route
 from schemas.codec import digest, encode
 from schemas.placement_annotations import Resources
@@ -118,6 +119,15 @@ class Held:
 
 
 @dataclass(frozen=True)
+class PlanWarning:
+    """Something about a changed resource that is no failure, and may surprise later."""
+
+    key: ResourceKey
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Capacity:
     """Memory of one server replica in bytes: its limit with overcommit, used before and after."""
 
@@ -132,8 +142,9 @@ class Plan:
     """What one sync of ``application`` at ``revision`` will do.
 
     Order: changes by key; server moves by replica; loads and unloads by (replica, model, version);
-    routes by (namespace, name); failures and held by key; capacity by replica. ``specs`` holds the
-    spec of every version that is loaded, by version digest.
+    routes by (namespace, name); failures and held by key; warnings by (key, reason); capacity by replica. ``specs`` holds the
+    spec of every version that is loaded, by version digest. ``rebalance`` says what moves of served models
+    are good for, in the order in which they are done; no sync has any.
     """
 
     application: str
@@ -146,8 +157,10 @@ class Plan:
     routes: tuple[RouteChange, ...] = ()
     failures: tuple[Failure, ...] = ()
     held: tuple[Held, ...] = ()
+    warnings: tuple[PlanWarning, ...] = ()
     capacity: tuple[Capacity, ...] = ()
     specs: Mapping[str, ModelSpec] = field(default_factory=dict)
+    rebalance: tuple[Group, ...] = ()
     digest: str = ""
     basis: str = ""
     schema: int = 1
@@ -161,7 +174,7 @@ class Plan:
 def effects_digest(plan: Plan) -> str:
     """Digest of what the plan does and of why it cannot do the rest.
 
-    Origins (file, line) are no effect, and a failure's wording is not its reason.
+    Origins (file, line) are no effect, a failure's wording is not its reason, and a warning changes nothing.
     """
     return digest(
         {

@@ -25,6 +25,7 @@ from reconciler.projection import ServerPlan, occupation, plan_servers
 from reconciler.rounds import waits
 from reconciler.routing import routes
 from reconciler.transition import route_changes
+from reconciler.undeclared import undeclared
 from runtime.routes import Target
 from runtime.state import LiveState
 from schemas.codec import digest, encode, joined
@@ -39,12 +40,13 @@ class Policy:
     """What planning depends on beside Git and the world. ``server_configs`` are the built-in
     ServerConfigs, used where the namespace declares none of that name; ``listening`` are the namespaces
     that the gateway listens for, None where it listens for all; ``placement`` is one for the whole runtime,
-    as placement is."""
+    as placement is; ``rebalance`` is how many served replicas may move for a gain, which no sync asks for."""
 
     prune: PrunePolicy = field(default_factory=PrunePolicy)
     server_configs: Mapping[str, ServerConfigSpec] = field(default_factory=dict)
     listening: tuple[str, ...] | None = None
     placement: PlacementPolicy = REFERENCE
+    rebalance: int = 0
 
 
 def plan(desired: Desired, live: LiveState, policy: Policy, reason: str = "Sync") -> Plan:
@@ -64,8 +66,10 @@ def plan(desired: Desired, live: LiveState, policy: Policy, reason: str = "Sync"
         routes=_route_changes(wanted, moves, live),
         failures=_failures(wanted, servers, moves, policy),
         held=difference.held,
+        warnings=undeclared(_changed_models(difference), servers.servers),
         capacity=moves.capacity,
         specs=_specs(wanted, moves.loads),
+        rebalance=moves.groups,
     )
     return replace(result, digest=effects_digest(result), basis=basis_digest(desired, live, policy))
 
@@ -127,6 +131,12 @@ def basis_digest(desired: Desired, live: LiveState, policy: Policy) -> str:
     )
 
 
+def _changed_models(difference: Diff) -> Iterator[tuple[ResourceKey, Demand]]:
+    for change in difference.changes:
+        if change.after is not None and isinstance(change.after.spec, ModelSpec):
+            yield change.key, model_demand(change.after)
+
+
 def _moves(
     difference: Diff,
     wanted: Mapping[ResourceKey, Resource],
@@ -139,6 +149,8 @@ def _moves(
     only where more is placed for it: so a plan that was executed leaves nothing to do, whatever waits."""
     demands = model_demands(wanted)
     world = World(servers.servers, live, occupation(wanted, servers.servers, live))
+    if policy.rebalance:
+        return plan_moves(demands, world, replace(policy.placement, max_moves=0), rebalance=policy.rebalance)
     still = plan_moves(demands, world, replace(policy.placement, max_moves=0), examined)
     waiting = any(waits(assignment) for _, assignment in still.assignments)
     if not policy.placement.max_moves or not waiting:

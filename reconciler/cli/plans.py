@@ -6,7 +6,7 @@ from typing import Any
 
 from placement.quantity import readable_bytes, readable_pair
 from reconciler.cli.output import line, table
-from reconciler.plan import Capacity, Change, FieldChange, Plan
+from reconciler.plan import Capacity, Change, FieldChange, Held, Plan, PlanWarning
 from reconciler.planner import Explanation
 from runtime.routes import Route
 from schemas.codec import encode_terse
@@ -28,7 +28,8 @@ def show_plan(plan: Plan) -> None:
     _section("ROUTES", ("NAMESPACE", "NAME", "BEFORE", "AFTER"), _routes(plan))
     _section("CAPACITY", ("REPLICA", "LIMIT", "BEFORE", "AFTER"), [_capacity(each) for each in plan.capacity])
     _section("FAILURES", ("KIND", "NAMESPACE", "NAME", "REASON", "PLACED", "MESSAGE"), _failures(plan))
-    _section("HELD", ("KIND", "NAMESPACE", "NAME", "REASON", "MESSAGE"), _held(plan))
+    _section("HELD", ("KIND", "NAMESPACE", "NAME", "REASON", "MESSAGE"), _held(plan.held))
+    _section("WARNINGS", ("KIND", "NAMESPACE", "NAME", "REASON", "MESSAGE"), _held(plan.warnings))
 
 
 def show_diff(plan: Plan) -> None:
@@ -143,8 +144,8 @@ def _failures(plan: Plan) -> list[tuple[object, ...]]:
     ]
 
 
-def _held(plan: Plan) -> list[tuple[str, ...]]:
-    return [(h.key.kind, h.key.namespace, h.key.name, h.reason, h.message) for h in plan.held]
+def _held(told: Sequence[Held | PlanWarning]) -> list[tuple[str, ...]]:
+    return [(t.key.kind, t.key.namespace, t.key.name, t.reason, t.message) for t in told]
 
 
 def _place(change: Change) -> str:

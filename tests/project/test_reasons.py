@@ -10,7 +10,15 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ROOMS = ("schemas", "placement", "runtime", "reconciler")
 ERRORS = {"InputError", "TransientError", "WaitError", "StopError"}
-REASON_AT = {**dict.fromkeys(ERRORS, 0), "Failure": 1, "Held": 1, "Health": 1, "Result": 1, "Condition": 0}
+REASON_AT = {
+    **dict.fromkeys(ERRORS, 0),
+    "Failure": 1,
+    "Held": 1,
+    "PlanWarning": 1,
+    "Health": 1,
+    "Result": 1,
+    "Condition": 0,
+}
 WORD = re.compile(r"^[A-Z][A-Za-z]+$")
 
 
