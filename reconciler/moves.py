@@ -13,10 +13,12 @@ from placement.filters import EXPLAINER_CAPABILITY
 from placement.inventory import Inventory, ReplicaId, Server, ServerReplica
 from placement.placement import Assignment
 from placement.policy import Policy
+from placement.rebalance import Group
 from reconciler.book import Book, ModelName
 from reconciler.occupation import Occupation
 from reconciler.plan import Capacity, Load, Unload
 from reconciler.projection import listed
+from reconciler.regrouping import regroup
 from reconciler.rounds import place_in_rounds
 from reconciler.targets import targets
 from runtime.routes import Target
@@ -45,6 +47,7 @@ class Moves:
     timeline: Timeline
     capacity: tuple[Capacity, ...]
     inventory: Inventory
+    groups: tuple[Group, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,20 +60,28 @@ class World:
 
 
 def plan_moves(
-    demands: Sequence[Demand], world: World, policy: Policy, examined: ModelName | None = None
+    demands: Sequence[Demand],
+    world: World,
+    policy: Policy,
+    examined: ModelName | None = None,
+    rebalance: int = 0,
 ) -> Moves:
     """The moves that bring every demand to where the engine wants it, as far as it can be had.
 
     ``examined`` names a model that is asked about: it is listed in the inventory also where it stays.
+    With ``rebalance`` so many served replicas may move where that gains something: ``groups`` of the answer.
     """
     by_model = _by_model(world.live.models)
-    settled = _settled_models(demands, world, by_model)
+    settled = {} if rebalance else _settled_models(demands, world, by_model)
     unlisted: AbstractSet[ModelName] = set() if policy.max_moves else settled.keys() - {examined}
     moving = [demand for demand in demands if _name(demand) not in settled]
     staying = [demand for demand in demands if policy.max_moves and _name(demand) in settled]
     book = _open_book(demands, unlisted, world, by_model)
     book, placed = place_in_rounds(moving, staying, by_model, book, policy)
     decided = {**settled, **placed}
+    groups: tuple[Group, ...] = ()
+    if rebalance:
+        book, groups = regroup(demands, decided, by_model, book, policy, rebalance)
     loads = book.settle()
     return Moves(
         loads=loads,
@@ -80,6 +91,7 @@ def plan_moves(
         timeline=book.timeline,
         capacity=book.capacity(),
         inventory=book.inventory(),
+        groups=groups,
     )
 
 

@@ -14,7 +14,8 @@ ROOMS = ("schemas", "placement", "runtime", "reconciler")
 DOING = frozenset(
     {
         "reconciler.address", "reconciler.answers", "reconciler.compose", "reconciler.config", "reconciler.config_file", "reconciler.ending",
-        "reconciler.history", "reconciler.loop", "reconciler.offline", "reconciler.server_log",
+        "reconciler.history", "reconciler.loop", "reconciler.offline", "reconciler.rebalancer",
+        "reconciler.server_log",
         "reconciler.sync",
     }
 )  # fmt: skip
