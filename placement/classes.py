@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from placement.demand import Demand
-from placement.filters import lacking, reject_replica, required_capabilities
+from placement.filters import lacking, reject_replica, required_capabilities, undersized
 from placement.inventory import LoadedModel, ReplicaState, ServerReplica
 from placement.placement import VerdictReason
 from schemas.placement_annotations import Resources
@@ -23,6 +23,12 @@ class Need:
     capabilities: tuple[str, ...]
     explainer: bool
     resources: Resources = ()
+    base: "Need | None" = None
+
+    @property
+    def bare(self) -> "Need":
+        """The class that asks for the same, but for no resources."""
+        return self.base or self
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +75,7 @@ class Classes:
         self._spellings: dict[_Wish, Need] = {}
         self._needs: dict[_Wish, Need] = {}
         self._kinds: dict[tuple[ReplicaState, tuple[str, ...], Resources], Kind] = {}
-        self._standings: dict[tuple[Need, Kind], Standing] = {}
+        self._standings: dict[tuple[Need, Kind, int], Standing] = {}
 
     def need(self, demand: Demand) -> Need:
         """The class of a demand; each spelling of requirements is read once."""
@@ -77,8 +83,15 @@ class Classes:
         need = self._spellings.get(spelling)
         if need is None:
             meaning = required_capabilities(demand), demand.explainer, demand.resources
-            need = self._spellings[spelling] = self._needs.setdefault(meaning, Need(*meaning))
+            need = self._spellings[spelling] = self._class(meaning)
         return need
+
+    def _class(self, meaning: _Wish) -> Need:
+        capabilities, explainer, resources = meaning
+        if meaning not in self._needs:
+            base = self._class((capabilities, explainer, ())) if resources else None
+            self._needs[meaning] = Need(capabilities, explainer, resources, base)
+        return self._needs[meaning]
 
     def kind(self, replica: ServerReplica) -> Kind:
         """The kind of a replica."""
@@ -88,9 +101,12 @@ class Classes:
 
     def standing(self, need: Need, kind: Kind) -> Standing:
         """What replicas of a kind say to a class."""
-        standing = self._standings.get((need, kind))
+        # of resources no more is told than how many are too small, so classes share what they hear
+        small = undersized(need.resources, kind.resources) if need.resources else 0
+        key = need.base or need, kind, small
+        standing = self._standings.get(key)
         if standing is None:
-            standing = self._standings[need, kind] = _ask(need, kind)
+            standing = self._standings[key] = _ask(need, kind)
         return standing
 
 

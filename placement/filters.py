@@ -213,11 +213,12 @@ def memory_numbers(demand: Demand, replica: ServerReplica) -> dict[str, int | st
         "reserved": replica.reserved,
     }
     if demand.resources:
-        numbers["undersized"] = _undersized(demand.resources, replica.resources)
+        numbers["undersized"] = undersized(demand.resources, replica.resources)
     return numbers
 
 
-def _undersized(needed: Resources, offered: Resources) -> int:
+def undersized(needed: Resources, offered: Resources) -> int:
+    """How many of the resources are too small for the need, however little is in use."""
     capacity = dict(offered)
     return sum(amount > capacity.get(name, 0) for name, amount in needed)
 

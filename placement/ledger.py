@@ -85,10 +85,12 @@ class ServerLedger:
         lowest index."""
         ranked = self._ranked.get(need)
         if ranked is None:
-            free, takers = self.free, self.takers(need)
-            if need.resources:
-                takers = [position for position in takers if self.has(need.resources, position)]
-            ranked = self._ranked[need] = sorted([(-free[position], position) for position in takers])
+            if need.base:
+                ranked = [item for item in self.ranked(need.base) if self.has(need.resources, item[1])]
+            else:
+                free = self.free
+                ranked = sorted([(-free[position], position) for position in self.takers(need)])
+            self._ranked[need] = ranked
         return ranked
 
     def has(self, resources: Resources, position: int) -> bool:
@@ -189,6 +191,7 @@ class NamespaceLedger:
     def __init__(self, servers: Sequence[Server], classes: Classes) -> None:
         self.classes = classes
         self._shelves: dict[Need, dict[int, _Shelf]] = {}
+        self._met: set[tuple[Need, int]] = set()
         self._entries: dict[str, list[tuple[ServerLedger, int, LoadedModel]]] = {}
         self._arrange([ServerLedger(server, classes) for server in servers])
         for server in self.servers:
@@ -260,8 +263,14 @@ class NamespaceLedger:
         and the resources.
 
         Bounds are what was free when last looked: never too low, as memory only shrinks, so a server
-        below its bound needs no second look and a class that found nothing fails at once for more.
+        below its bound needs no second look and a class that found nothing fails at once for more. Bounds
+        of its own are kept for a class with resources once it comes again: amounts may differ per model.
         """
+        if need.base and (need, count) not in self._met:
+            self._met.add((need, count))
+            roomy = self.fitting(need.base, count, memory)
+            yield from (server for server in roomy if server.nth_free(need, count) >= memory)
+            return
         shelf = self._shelf(need, count)
         if shelf is None or (shelf.ceiling is not None and memory > shelf.ceiling):
             return
