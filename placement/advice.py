@@ -30,10 +30,15 @@ _Candidate = tuple[Remedy, tuple[Server, ...]]
 
 
 class Advisor:
-    """Remedies against one inventory, which is the one after the plan."""
+    """Remedies against one inventory, which is the one after the plan.
 
-    def __init__(self, inventory: Inventory, policy: Policy = REFERENCE) -> None:
+    A search and its proof cost up to a millisecond; after ``searches`` of them what was not answered
+    before gets no answer. None is no bound.
+    """
+
+    def __init__(self, inventory: Inventory, policy: Policy = REFERENCE, searches: int | None = None) -> None:
         self._policy = policy
+        self._searches = searches
         servers: dict[str, list[Server]] = {}
         for server in inventory.servers:
             servers.setdefault(server.namespace, []).append(server)
@@ -52,6 +57,10 @@ class Advisor:
         return self._answered[alike]
 
     def _search(self, demand: Demand, namespace: "_Namespace") -> Remedy | None:
+        if self._searches is not None:
+            if not self._searches:
+                return None
+            self._searches -= 1
         if demand.replicas <= 0 and self._is_whole(demand, Inventory(namespace.servers)):
             return None  # what is scaled to 0 asks less of a replica than the candidates know
         candidates = namespace.candidates(demand)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from placement.inventory import ReplicaId
 from placement.rebalance import Group
+from placement.remedy import Remedy
 from runtime.routes import Route
 from schemas.codec import digest, encode
 from schemas.placement_annotations import Resources
@@ -100,13 +101,15 @@ class RouteChange:
 
 @dataclass(frozen=True)
 class Failure:
-    """A resource that this plan cannot bring where its manifest wants it, and why."""
+    """A resource that this plan cannot bring where its manifest wants it, and why; for a model also the
+    cheapest change that would, None where no single one does or too many were asked about."""
 
     key: ResourceKey
     reason: str
     message: str
     desired: int = 0
     placed: int = 0
+    remedy: Remedy | None = None
 
 
 @dataclass(frozen=True)

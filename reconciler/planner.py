@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from placement.advice import Advisor
 from placement.demand import Demand
 from placement.placement import Assignment, Verdict
 from placement.policy import REFERENCE
 from placement.policy import Policy as PlacementPolicy
+from placement.remedy import Remedy
 from placement.verdicts import verdicts
 from reconciler.annotated import is_recreated, named_resources, priority
 from reconciler.book import ModelName
@@ -47,6 +49,10 @@ class Policy:
     listening: tuple[str, ...] | None = None
     placement: PlacementPolicy = REFERENCE
     rebalance: int = 0
+
+
+MOST_REMEDIES = 1_000
+"""Searches for remedies in one plan, of up to a millisecond each; ``explain`` answers for the rest."""
 
 
 def plan(desired: Desired, live: LiveState, policy: Policy, reason: str = "Sync") -> Plan:
@@ -183,7 +189,7 @@ def _failures(
     wanted: Mapping[ResourceKey, Resource], servers: ServerPlan, moves: Moves, policy: Policy
 ) -> tuple[Failure, ...]:
     """One per resource: what keeps a model from running comes before what keeps it from being asked."""
-    found = {failure.key: failure for failure in (*servers.failures, *_model_failures(moves))}
+    found = {failure.key: failure for failure in (*servers.failures, *_model_failures(moves, policy))}
     for resource in wanted.values():
         failure = _composite_failure(resource, moves.targets) or _listener_failure(resource, policy)
         if failure is not None:
@@ -200,7 +206,8 @@ def _listener_failure(resource: Resource, policy: Policy) -> Failure | None:
     return Failure(resource.key, "NamespaceNotServed", message)
 
 
-def _model_failures(moves: Moves) -> Iterator[Failure]:
+def _model_failures(moves: Moves, policy: Policy) -> Iterator[Failure]:
+    advisor = Advisor(moves.inventory, policy.placement, MOST_REMEDIES)
     for demand, assignment in moves.assignments:
         if waits(assignment):
             yield Failure(
@@ -209,6 +216,7 @@ def _model_failures(moves: Moves) -> Iterator[Failure]:
                 assignment.message,
                 demand.replicas,
                 len(assignment.indices),
+                advisor.remedy(demand),
             )
 
 
@@ -241,11 +249,13 @@ def _specs(wanted: Mapping[ResourceKey, Resource], loads: tuple[Load, ...]) -> d
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a model is where it is: the engine's decision and the verdict on every server it looked at."""
+    """Why a model is where it is: the engine's decision, the verdict on every server it looked at, and what
+    would help where it is not all that was wanted."""
 
     demand: Demand
     assignment: Assignment
     verdicts: tuple[Verdict, ...]
+    remedy: Remedy | None = None
 
 
 def explain(desired: Desired, live: LiveState, policy: Policy, model: ResourceKey) -> Explanation:
@@ -262,4 +272,5 @@ def explain(desired: Desired, live: LiveState, policy: Policy, model: ResourceKe
     moves = _moves(difference, wanted, servers, live, policy, (model.namespace, model.name))
     demand = model_demand(resource)
     assignment = next(a for d, a in moves.assignments if d == demand)
-    return Explanation(demand, assignment, verdicts(demand, moves.inventory))
+    remedy = Advisor(moves.inventory, policy.placement).remedy(demand) if waits(assignment) else None
+    return Explanation(demand, assignment, verdicts(demand, moves.inventory), remedy)
