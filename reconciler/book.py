@@ -109,12 +109,18 @@ class Book:
         """Decide that an old version goes before the new one comes. Until that is placed the old one stays
         listed, without occupying anything: the engine knows where the model is at home, and that it is
         served."""
-        at, version = (entry.model, entry.version), self.loaded[entry.replica][entry.model, entry.version]
-        self._release(self._unload(entry, "OldVersion"))
-        self.loaded[entry.replica][at] = replace(version, memory=0, resources=())
-        name = (entry.namespace, entry.model)
+        name, at = (entry.namespace, entry.model), (entry.model, entry.version)
+        if not self.leaves(entry):
+            listed = self.loaded[entry.replica][at]
+            self._release(self._unload(entry, "OldVersion"))
+            self.loaded[entry.replica][at] = replace(listed, memory=0, resources=())
         self.recreated[name] = self.round
         self._answer(name, None)
+
+    def leaves(self, entry: LiveModelReplica) -> bool:
+        """True where it goes with its server replica."""
+        unload = self.unloads.get((entry.replica, entry.model, entry.version))
+        return unload is not None and unload.reason == "ServerReplicaGone"
 
     def _unload(self, entry: LiveModelReplica, reason: UnloadReason) -> Unload:
         memory, resources = self.occupation.memory_of(entry), self.occupation.resources_of(entry)

@@ -15,7 +15,7 @@ from placement.placement import Assignment
 from placement.policy import Policy
 from placement.rebalance import Group
 from reconciler.book import Book, ModelName
-from reconciler.occupation import Occupation
+from reconciler.occupation import Amounts, Occupation
 from reconciler.plan import Capacity, Load, Unload
 from reconciler.projection import listed
 from reconciler.regrouping import regroup
@@ -159,17 +159,11 @@ def _open_book(
     wanted = set(map(_name, demands))
     replicas = {s.replica_id(r.index): r for s in world.servers for r in s.replicas}
     stirred = [entry for name, entries in by_model.items() if name not in unlisted for entry in entries]
-    resting = [entry for name in unlisted for entry in by_model[name]]
     standing = [entry for entry in stirred if _stands(entry, replicas)]
     occupation = world.occupation
-    book = Book(
-        world.servers,
-        replicas,
-        occupation,
-        listed(standing, occupation),
-        occupation.used(resting),
-        occupation.used(world.live.models),
-    )
+    used = occupation.used(world.live.models)
+    resting = _less(used, occupation.used(stirred))
+    book = Book(world.servers, replicas, occupation, listed(standing, occupation), resting, used)
     for entry in stirred:
         if (entry.namespace, entry.model) not in wanted:
             book.unload(entry, "ModelDeleted")
@@ -177,6 +171,13 @@ def _open_book(
             book.unload(entry, "ServerReplicaGone")
     book.close_round()
     return book
+
+
+def _less(whole: Mapping[ReplicaId, Amounts], part: Mapping[ReplicaId, Amounts]) -> dict[ReplicaId, Amounts]:
+    rest = dict(whole)
+    for replica, amounts in part.items():
+        rest[replica] = {name: amount - amounts.get(name, 0) for name, amount in whole[replica].items()}
+    return rest
 
 
 def _stands(entry: LiveModelReplica, replicas: Mapping[ReplicaId, ServerReplica]) -> bool:

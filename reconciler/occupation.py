@@ -31,7 +31,8 @@ def declared_instances(template: ServerTemplate) -> int:
 
 @dataclass(frozen=True)
 class Occupation:
-    """``instances`` by server replica and ``resources`` by (namespace, model); 1 and none where unnamed."""
+    """``instances`` by server replica and ``resources`` by (namespace, model); 1 and none where unnamed.
+    Mostly nothing is named, and then nothing is looked up: a plan asks this of every live entry."""
 
     instances: Mapping[ReplicaId, int]
     resources: Mapping[tuple[str, str], Resources]
@@ -40,7 +41,7 @@ class Occupation:
         """Bytes of all instances; a failed load occupies none."""
         if entry.state == "LoadFailed":
             return 0
-        return entry.memory * self.instances.get(entry.replica, 1)
+        return entry.memory * (self.instances.get(entry.replica, 1) if self.instances else 1)
 
     def resources_of(self, entry: LiveModelReplica) -> Resources:
         """What it takes beside memory."""
@@ -52,10 +53,9 @@ class Occupation:
         """What the models occupy together, by server replica."""
         used: dict[ReplicaId, dict[str, int]] = {}
         for entry in models:
-            on = used.get(entry.replica)
-            if on is None:
-                on = used[entry.replica] = {MEMORY: 0}
+            on = used.setdefault(entry.replica, {MEMORY: 0})
             on[MEMORY] += self.memory_of(entry)
-            for name, amount in self.resources_of(entry):
-                on[name] = on.get(name, 0) + amount
+            if self.resources:
+                for name, amount in self.resources_of(entry):
+                    on[name] = on.get(name, 0) + amount
         return used

@@ -201,7 +201,7 @@ def occupation(
             named = named_resources(wanted.get(resource.key, resource))
             if named:
                 resources[resource.key.namespace, resource.key.name] = named
-    return Occupation(instances, resources)
+    return Occupation({replica: count for replica, count in instances.items() if count > 1}, resources)
 
 
 def live_inventory(live: LiveState) -> Inventory:

@@ -84,18 +84,20 @@ class _Rounds:
             trial = book.branch()
             self._let_go(hopeful, trial)
             found = self._place(_others(demands, failed), trial, policy)
-            less = {_name(d) for d in hopeful if found[_name(d)].outcome == "ScheduleFailed"}
+            less = [d for d in hopeful if found[_name(d)].outcome == "ScheduleFailed"]
             if not less:
                 self._decided.update({**found, **failed})
                 return trial
-            failed.update((name, _kept(found[name])) for name in less)
+            for demand in less:
+                failure = found[_name(demand)]
+                failed[_name(demand)] = _kept(failure) if self._stays(demand, book) else failure
             hopeful = _others(hopeful, failed)
         failed.update((_name(demand), _entangled(demand)) for demand in hopeful)
         self._decided.update({**self._place(_others(demands, failed), book, policy), **failed})
         return book
 
     def _recreated(self, demands: Iterable[Demand], book: Book) -> list[Demand]:
-        """Demands of Recreate whose old version stands and whose new one does not."""
+        """Demands of Recreate whose old version is still there and whose new one is not."""
         return [
             demand
             for demand in demands
@@ -103,13 +105,15 @@ class _Rounds:
         ]
 
     def _old(self, demand: Demand, book: Book) -> Iterator[LiveModelReplica]:
-        standing = [
-            entry
-            for entry in self._by_model.get(_name(demand), ())
-            if book.holds(entry.replica, entry.model, entry.version)
-        ]
+        entries = self._by_model.get(_name(demand), ())
+        standing = [e for e in entries if book.holds(e.replica, e.model, e.version)]
         if all(entry.version != demand.version for entry in standing):
             yield from standing
+            yield from (e for e in entries if e.version != demand.version and book.leaves(e))
+
+    def _stays(self, demand: Demand, book: Book) -> bool:
+        """True where some of the old version goes on serving."""
+        return any(not book.leaves(entry) for entry in self._old(demand, book))
 
     def _let_go(self, demands: Iterable[Demand], book: Book) -> None:
         for demand in demands:

@@ -122,3 +122,18 @@ def test_two_recreated_models_change_places():
     plans, live = run(story())
     assert len(plans) == 1
     assert live_models(live) == ["a_2 small/0 Loaded", "b_2 large/0 Loaded"]
+
+
+def test_recreated_model_waits_also_for_what_goes_with_its_server():
+    """A server that leaves takes the old version away first, too: nothing is served beside it."""
+
+    async def story():
+        world = SimulatedRuntime()
+        await settle(desired(server("s1"), server("s2"), model("iris")), world)
+        return await settle(desired(server("s2"), upgraded("1M", annotations=RECREATE)), world)
+
+    plans = run(story())
+    assert len(plans) == 1
+    assert [[(u.replica.server, u.reason) for u in load.needs] for load in plans[0].loads] == [
+        [("s1", "ServerReplicaGone")]
+    ]
