@@ -81,22 +81,27 @@ class Packing:
 
     def _fitting(self, pool: Pool, place: int, item: Item, count: int) -> Bins:
         if count == 1:
-            return (place,) if self.admits(place, item) else ()
+            return () if place in item.banned or not self.has(place, item.resources) else (place,)
         return self.tightest(pool.groups[place], item, count)
 
     def tightest(self, group: Iterable[int], item: Item, count: int) -> Bins:
         """Of the bins of one server the ``count`` with the least sufficient room, or none."""
         free, size = self.free, item.size
-        fitting = sorted([(free[b], b) for b in group if free[b] >= size and self.admits(b, item)])
+        fitting = sorted([(free[b], b) for b in group if free[b] >= size and b not in item.banned])
+        if item.resources:
+            fitting = [(room, b) for room, b in fitting if self.has(b, item.resources)]
         return tuple([b for _, b in fitting[:count]]) if len(fitting) >= count else ()
 
     def admits(self, number: int, item: Item) -> bool:
         """True where nothing but memory could speak against putting the item into one of its bins."""
-        if item.resources:
-            spare = self._spare[number]
-            if any(spare.get(name, 0) < amount for name, amount in item.resources):
-                return False
-        return number not in item.banned
+        return number not in item.banned and self.has(number, item.resources)
+
+    def has(self, number: int, resources: Resources) -> bool:
+        """True where so much of each resource is left in the bin."""
+        if not resources:
+            return True
+        spare = self._spare[number]
+        return all(spare.get(name, 0) >= amount for name, amount in resources)
 
     def group(self, item: Item, number: int) -> Bins:
         """The bins that are open to the item on the server of bin ``number``."""

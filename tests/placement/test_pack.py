@@ -186,3 +186,41 @@ def test_an_impossible_policy_is_refused(name: PolicyName, steps: int, moves: in
 def test_no_demand_and_no_server_is_no_problem() -> None:
     """Nothing asked, nothing answered."""
     assert place([], Inventory(), PACK).assignments == ()
+
+
+def test_a_scarce_resource_is_packed_without_excess() -> None:
+    """Two GPUs take two models though memory would take all; who needs none fills what memory is left."""
+    gpus, plain = server("a", replica(0, 110, gpu=2)), free_server("b", 30)
+    wanted = [*(demand(f"g{number}", memory=10, gpu=1) for number in range(4)), *sizes(40, 40, 30)]
+    done = pack(wanted, gpus, plain)
+    assert sum(done[f"g{number}"].server == "a" for number in range(4)) == 2
+    assert where({name: done[name] for name in ("m0", "m1", "m2")}) == {"m0": "a", "m1": "a", "m2": "b"}
+    assert "1 InsufficientResources" in next(one.message for one in done.values() if one.server is None)
+
+
+def test_exact_filling_heeds_resources() -> None:
+    """The pair that fills the memory needs more of the resource than there is."""
+    wanted = [demand("ant", memory=60, cpu=2), demand("bee", memory=40, cpu=2), demand("cat", memory=30)]
+    done = pack(wanted, server("s", replica(0, 100, cpu=3)))
+    assert sum(one.server is not None for one in done.values()) == 2
+    assert done["cat"].server == "s"
+
+
+def test_bins_are_filled_by_instances() -> None:
+    """A replica of 100 bytes with two instances of everything takes 20 + 30, not 60 + 40."""
+    done = pack(sizes(60, 40, 20, 30), server("s", replica(0, 100, instances=2)))
+    assert where(done) == {"m0": None, "m1": None, "m2": "s", "m3": "s"}
+
+
+def test_a_served_model_moves_to_set_a_resource_free() -> None:
+    """Memory is plenty, the only GPU is held by a model that another server could take."""
+    crowded = [
+        server("a", replica(0, 500, entry("old", gpu=1), gpu=1, cpu=1)),
+        server("b", replica(0, 10, gpu=1)),
+    ]
+    wanted = [demand("old", memory=0, gpu=1), demand("new", memory=80, gpu=1)]
+    policy = replace(PACK, max_moves=1)
+    first = place(wanted, inventory(*crowded), policy)
+    assert {one.model: one.server for one in first.assignments} == {"old": "b", "new": None}
+    second = place(wanted, executed(first, wanted, inventory(*crowded)), PACK)
+    assert {one.model: one.server for one in second.assignments} == {"old": "b", "new": "a"}
