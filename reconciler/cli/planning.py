@@ -1,5 +1,6 @@
 """``moorage plan``, ``diff`` and ``explain``: what a sync would do, and why."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -16,6 +17,19 @@ from reconciler.cli.options import (
 CHANGES_EXIT = 2
 """With ``--detailed-exitcode``, as terraform has it: 0 nothing to do, 1 error, 2 something to do."""
 
+
+class PlanFormat(StrEnum):
+    """How a plan is written."""
+
+    table = "table"
+    wide = "wide"
+    json = "json"
+
+
+PlanOutputOption = Annotated[
+    PlanFormat, typer.Option("--output", "-o", help="How it is written; wide lists every failure.")
+]
+AllOption = Annotated[bool, typer.Option("--all", help="List the verdict on every replica.")]
 OutputOption = Annotated[TableFormat, typer.Option("--output", "-o", help="How it is written.")]
 
 
@@ -28,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 def plan(
     name: ApplicationArgument = None,
-    output: OutputOption = TableFormat.table,
+    output: PlanOutputOption = PlanFormat.table,
     detailed_exitcode: Annotated[
         bool,
         typer.Option("--detailed-exitcode", help="Exit with 2 where there is something to do, 1 on errors."),
@@ -45,10 +59,10 @@ def plan(
     with errors_exit_with(NEGATIVE if detailed_exitcode else FAILED):
         asked = answers(config, server)
         made = asked.plan(name or application(asked, None).name)
-    if output is TableFormat.json:
+    if output is PlanFormat.json:
         as_json(encode(made))
     else:
-        show_plan(made)
+        show_plan(made, wide=output is PlanFormat.wide)
     return CHANGES_EXIT if detailed_exitcode and not made.empty else OK
 
 
@@ -69,16 +83,17 @@ def explain(
         str | None,
         typer.Option("--app", help="Application. [default: the one that wants it]", show_default=False),
     ] = None,
+    every: AllOption = False,
     output: OutputOption = TableFormat.table,
     namespace: NamespaceOption = "default",
     config: ConfigOption = None,
     server: ServerOption = None,
 ) -> None:
-    """Say why a model is where it is: every server looked at, and its verdict."""
+    """Say why a model is where it is: the nearest servers, their verdicts, and what would help."""
     from reconciler.answers import application_of
     from reconciler.cli.output import as_json
-    from reconciler.cli.plans import show_explanation
     from reconciler.cli.session import answers
+    from reconciler.cli.why import show_explanation
     from schemas.codec import encode
     from schemas.errors import InputError
     from schemas.resource import key
@@ -92,4 +107,4 @@ def explain(
     if output is TableFormat.json:
         as_json(encode(found))
     else:
-        show_explanation(found)
+        show_explanation(found, every=every)

@@ -1,4 +1,4 @@
-"""Plans, differences and explanations as text. Sections with nothing in them are left out."""
+"""Plans and differences as text. Sections with nothing in them are left out."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,8 +6,8 @@ from typing import Any
 
 from placement.quantity import readable_bytes, readable_pair
 from reconciler.cli.output import line, table
+from reconciler.cli.why import failures_table
 from reconciler.plan import Capacity, Change, FieldChange, Held, Plan, PlanWarning
-from reconciler.planner import Explanation
 from runtime.routes import Route
 from schemas.codec import encode_terse
 
@@ -15,8 +15,8 @@ SHORT = 12
 """Characters of a digest that are shown."""
 
 
-def show_plan(plan: Plan) -> None:
-    """Everything that one sync will do, section by section."""
+def show_plan(plan: Plan, *, wide: bool = False) -> None:
+    """Everything that one sync will do, section by section; many failures counted, but with ``wide``."""
     head = f"application {plan.application} at {plan.revision[:SHORT]}"
     verb = "nothing to do" if plan.empty else "plan"
     line(f"{head}: {verb} (plan {plan.digest[:SHORT]}, basis {plan.basis[:SHORT]})", style="bold")
@@ -27,7 +27,7 @@ def show_plan(plan: Plan) -> None:
     )
     _section("ROUTES", ("NAMESPACE", "NAME", "BEFORE", "AFTER"), _routes(plan))
     _section("CAPACITY", ("REPLICA", "LIMIT", "BEFORE", "AFTER"), [_capacity(each) for each in plan.capacity])
-    _section("FAILURES", ("KIND", "NAMESPACE", "NAME", "REASON", "PLACED", "MESSAGE"), _failures(plan))
+    _section("FAILURES", *failures_table(plan.failures, wide=wide))
     _section("HELD", ("KIND", "NAMESPACE", "NAME", "REASON", "MESSAGE"), _held(plan.held))
     _section("WARNINGS", ("KIND", "NAMESPACE", "NAME", "REASON", "MESSAGE"), _held(plan.warnings))
 
@@ -46,25 +46,6 @@ def show_diff(plan: Plan) -> None:
                 line(f"+{field.path}: {_value(field.after)}", style="green")
     for held in plan.held:
         line(f"held {held.key}: {held.reason}: {held.message}", style="yellow")
-
-
-def show_explanation(found: Explanation) -> None:
-    """The engine's decision on one model and every verdict."""
-    demand, assignment = found.demand, found.assignment
-    where = f" on {assignment.server} {list(assignment.indices)}" if assignment.server else ""
-    line(f"model {demand.namespace}/{demand.model}: {assignment.outcome}{where}", style="bold")
-    if assignment.message:
-        line(assignment.message)
-    pinned = f", server {demand.server}" if demand.server else ""
-    partial = f" (at least {demand.min_replicas})" if demand.min_replicas else ""
-    needs = ", ".join(demand.requirements) or "nothing"
-    count = "1 replica" if demand.replicas == 1 else f"{demand.replicas} replicas"
-    line(f"wants {count}{partial}, {readable_bytes(demand.memory)} each, requires {needs}{pinned}")
-    rows = [
-        (verdict.server, "" if verdict.index is None else verdict.index, verdict.reason, verdict.message)
-        for verdict in found.verdicts
-    ]
-    _section("SERVERS LOOKED AT", ("SERVER", "REPLICA", "VERDICT", "MESSAGE"), rows)
 
 
 def _section(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -135,13 +116,6 @@ def _route(route: Route | None) -> str:
 def _capacity(capacity: Capacity) -> tuple[object, ...]:
     before, after = readable_pair(capacity.before, capacity.after)
     return capacity.replica, readable_bytes(capacity.limit), before, after
-
-
-def _failures(plan: Plan) -> list[tuple[object, ...]]:
-    return [
-        (f.key.kind, f.key.namespace, f.key.name, f.reason, f"{f.placed}/{f.desired}", f.message)
-        for f in plan.failures
-    ]
 
 
 def _held(told: Sequence[Held | PlanWarning]) -> list[tuple[str, ...]]:
