@@ -13,7 +13,7 @@ from placement.inventory import ReplicaId
 from reconciler.plan import Failure, Plan
 from runtime.state import LiveModelReplica, LiveServerReplica, LiveState
 from schemas.resource import Resource, ResourceKey
-from schemas.scaling import effective_scaling
+from schemas.scaling import Scaling, effective_scaling
 from schemas.specs import ExperimentSpec, ModelSpec, ServerSpec
 
 HealthStatus = Literal["Healthy", "Suspended", "Progressing", "Missing", "Degraded", "Unknown"]
@@ -84,31 +84,43 @@ def health(resource: Resource, seen: Observation) -> Health:
 
 
 def _model_health(resource: Resource, spec: ModelSpec, seen: Observation) -> Health:
+    """The reference's rules, but for two: a failed load is no failure of a model that has all its replicas
+    elsewhere, and what this plan still has to load is progress."""
     scaling = effective_scaling(spec.replicas, spec.min_replicas, spec.max_replicas)
     name = (resource.key.namespace, resource.key.name)
     version = spec.version
     entries = [entry for entry in seen.models.get(name, []) if entry.version == version]
     available = sum(_serves(entry, seen) for entry in entries)
     counts = (scaling.replicas, available)
+    failed = next((entry for entry in entries if entry.state == "LoadFailed"), None)
     failure = seen.failures.get(resource.key)
     if failure is not None and failure.reason == "ScheduleFailed":
-        failed = next((e for e in entries if e.state == "LoadFailed"), None)
         reason = "LoadFailed" if failed else failure.reason
         message = failed.message if failed else failure.message
         return Health("Degraded", reason, message, *counts)
     if name in seen.moving:
         return Health("Progressing", "ModelProgressing", "replicas are to be loaded", *counts)
+    if failed and available < scaling.replicas:
+        return Health("Degraded", "LoadFailed", f"on {failed.replica}: {failed.message}", *counts)
     if failure is not None and failure.reason == "NamespaceNotServed":
         return Health("Degraded", failure.reason, failure.message, *counts)
-    wanted = scaling.replicas if failure is None else failure.placed
-    if failure is not None and available >= wanted:
-        return Health("Healthy", failure.reason, failure.message, *counts)
+    return _availability(scaling, available, failure)
+
+
+def _availability(scaling: Scaling, available: int, failure: Failure | None) -> Health:
+    """``minReplicas`` are enough to be available, where they are set; else all that are placed."""
+    counts = (scaling.replicas, available)
     if scaling.replicas == 0:
+        if available:
+            return Health("Progressing", "ModelProgressing", "replicas are to be unloaded", *counts)
         return Health("Healthy", "ModelScaledDown", "replicas: 0", *counts)
-    if available >= wanted:
-        return Health("Healthy", "ModelAvailable", "", *counts)
-    message = f"{available} of {wanted} replicas are ready"
-    return Health("Progressing", "ModelProgressing", message, *counts)
+    placed = scaling.replicas if failure is None else failure.placed
+    short = f"{available} of {placed} replicas are ready"
+    if available < min(placed, scaling.min_replicas or placed):
+        return Health("Progressing", "ModelProgressing", short, *counts)
+    if failure is not None:
+        return Health("Healthy", failure.reason, failure.message, *counts)
+    return Health("Healthy", "ModelAvailable", short if available < placed else "", *counts)
 
 
 def _serves(entry: LiveModelReplica, seen: Observation) -> bool:

@@ -13,7 +13,7 @@ from tests.reconciler.world import experiment, model, server
 
 MODELS = ("a", "b", "c", "d")
 SERVERS = ("s1", "s2")
-POLICIES = (REFERENCE, *(Policy("pack", 200, moves) for moves in range(3)))
+POLICIES = (REFERENCE, *(Policy("pack", 50, moves) for moves in range(3)))
 MEMORY = ("100M", "200M", "400M", "500M", "600M", "900M")
 
 

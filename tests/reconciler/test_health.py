@@ -15,6 +15,7 @@ from tests.reconciler.world import POLICY, experiment, model, resource, server
 
 AT = ReplicaId("default", "mlserver", 0)
 NEXT = ReplicaId("default", "mlserver", 1)
+THIRD = ReplicaId("default", "mlserver", 2)
 TEMPLATE: ServerTemplate = server_template(server().spec, POLICY.server_configs["mlserver"])
 NOTHING = Plan("app", "r1", "Sync")
 
@@ -48,11 +49,17 @@ TWO = [replica(), replica(NEXT)]
     ("servers", "models", "todo", "expected"),
     [
         (TWO, [loaded(IRIS), loaded(IRIS, NEXT)], NOTHING, ("Healthy", "ModelAvailable")),
-        (TWO, [loaded(IRIS)], NOTHING, ("Progressing", "ModelProgressing")),
+        (TWO, [loaded(IRIS)], NOTHING, ("Healthy", "ModelAvailable")),
         (TWO, [], NOTHING, ("Progressing", "ModelProgressing")),
         ([replica(), replica(NEXT, "Restarting")], [loaded(IRIS), loaded(IRIS, NEXT)], NOTHING,
+         ("Healthy", "ModelAvailable")),
+        ([replica(state="Restarting"), replica(NEXT, "Restarting")], [loaded(IRIS), loaded(IRIS, NEXT)], NOTHING,
          ("Progressing", "ModelProgressing")),
-        (TWO, [loaded(IRIS), loaded(IRIS, NEXT, "Loading")], NOTHING, ("Progressing", "ModelProgressing")),
+        (TWO, [loaded(IRIS), loaded(IRIS, NEXT, "LoadFailed")], NOTHING, ("Degraded", "LoadFailed")),
+        (TWO, [loaded(IRIS), loaded(IRIS, NEXT, "LoadFailed")], failed(IRIS, "PartiallyScheduled", 2, 1),
+         ("Degraded", "LoadFailed")),
+        (TWO, [loaded(IRIS), loaded(IRIS, NEXT), loaded(IRIS, THIRD, "LoadFailed")], NOTHING,
+         ("Healthy", "ModelAvailable")),
         (TWO, [loaded(IRIS)], failed(IRIS, "ScheduleFailed"), ("Degraded", "ScheduleFailed")),
         (TWO, [loaded(IRIS, state="LoadFailed")], failed(IRIS, "ScheduleFailed"), ("Degraded", "LoadFailed")),
         (TWO, [loaded(IRIS)], failed(IRIS, "PartiallyScheduled", 2, 1), ("Healthy", "PartiallyScheduled")),
@@ -63,6 +70,19 @@ TWO = [replica(), replica(NEXT)]
 def test_model(servers, models, todo, expected):
     """A model is as healthy as the replicas that answer, counted against those it can have."""
     assert judged(IRIS, live(IRIS, servers=servers, models=models), todo) == expected
+
+
+def test_without_a_minimum_every_replica_counts():
+    """One of two is not enough where the manifest sets no minReplicas, and the message counts them."""
+    two = model("iris", replicas=2)
+    seen = health(two, Observation(live(two, servers=TWO, models=[loaded(two)]), NOTHING))
+    assert (seen.status, seen.message) == ("Progressing", "1 of 2 replicas are ready")
+
+
+def test_model_that_is_scaled_down_still_unloads():
+    """As long as something of it answers it is on its way down."""
+    none = model("iris", replicas=0)
+    assert judged(none, live(none, servers=TWO, models=[loaded(none)])) == ("Progressing", "ModelProgressing")
 
 
 def test_model_scaled_down_is_healthy():

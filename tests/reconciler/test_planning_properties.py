@@ -17,7 +17,7 @@ from tests.reconciler.world import POLICY, desired, settle
 policies = st.sampled_from(POLICIES)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(revisions(), min_size=1, max_size=4), policies)
 def test_one_plan_is_enough_and_breaks_no_rule(history, policy):
     """Executed without faults a plan leaves nothing to do, and no step breaks a rule on the way."""
@@ -37,7 +37,7 @@ def test_one_plan_is_enough_and_breaks_no_rule(history, policy):
     asyncio.run(story())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(full_revisions(), min_size=2, max_size=3), policies, st.randoms(use_true_random=False))
 def test_one_plan_is_enough_where_memory_is_short(history, policy, random):
     """Models that make room for one another in turn get there in one plan, in whatever order steps end."""
@@ -55,7 +55,7 @@ def test_one_plan_is_enough_where_memory_is_short(history, policy, random):
     asyncio.run(story())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(revisions(), revisions(), policies, st.data())
 def test_faults_are_planned_around_until_nothing_more_can_be_done(first, second, policy, data):
     """With loads that fail for good the world still comes to rest, without breaking a rule.
@@ -79,7 +79,7 @@ def test_faults_are_planned_around_until_nothing_more_can_be_done(first, second,
     asyncio.run(story())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(revisions(), policies, st.randoms())
 def test_order_of_manifests_does_not_matter(resources, policy, random):
     """Shuffled resources give the same plan, byte for byte."""
