@@ -30,6 +30,9 @@ class Answers(Protocol):
     def explain(self, name: str, model: ResourceKey) -> Explanation:
         """Why a model is where it is; InputError ``ResourceNotFound``."""
 
+    def rebalance(self, max_moves: int) -> Plan:
+        """What a rebalance with so many moves would do now; WaitError ``SyncPending``."""
+
     def objects(self, kind: str, namespace: str | None) -> tuple[Object, ...]:
         """Applied resources of one kind, in one namespace or all, by key."""
 

@@ -11,12 +11,15 @@ from placement.inventory import ReplicaId
 from reconciler.listing import Object
 from reconciler.plan import Plan
 from reconciler.planner import Explanation
+from reconciler.rebalancing import RebalanceRun
 from reconciler.status import ApplicationStatus
 from schemas.codec import decode
-from schemas.errors import InputError, MoorageError, StopError, TransientError
+from schemas.errors import InputError, MoorageError, StopError, TransientError, WaitError
 from schemas.resource import ResourceKey
 
 T = TypeVar("T")
+
+REBALANCE = "/api/v1/rebalance"
 
 TIMEOUT = httpx.Timeout(120.0, connect=5.0)
 """Seconds. A plan of ten thousand models takes a while; a loopback connection does not."""
@@ -55,6 +58,18 @@ class ApiClient:
             Explanation, self._json(_path(name, "explain"), model=f"{model.namespace}/{model.name}")
         )
 
+    def rebalance(self, max_moves: int) -> Plan:
+        """What a rebalance with so many moves would do now."""
+        return _value(Plan, self._json(REBALANCE, maxMoves=str(max_moves)))
+
+    def ask_rebalance(self, max_moves: int, digest: str) -> RebalanceRun:
+        """Have the controller execute the very plan that has that digest; WaitError ``PlanChanged``."""
+        return _value(RebalanceRun, self._post(REBALANCE, maxMoves=str(max_moves), digest=digest))
+
+    def rebalance_run(self) -> RebalanceRun:
+        """How the last rebalance went, or goes."""
+        return _value(RebalanceRun, self._json(f"{REBALANCE}/run"))
+
     def objects(self, kind: str, namespace: str | None) -> tuple[Object, ...]:
         """Applied resources of one kind."""
         wanted = {"kind": kind, **({"namespace": namespace} if namespace is not None else {})}
@@ -76,19 +91,28 @@ class ApiClient:
         except ValueError as error:
             raise self._unexpected(path) from error
 
-    def _get(self, path: str, **query: str) -> httpx.Response:
+    def _post(self, path: str, **query: str) -> Any:
         try:
-            answer = self._ask(path, query)
+            return self._send("POST", path, query).json()
+        except ValueError as error:
+            raise self._unexpected(path) from error
+
+    def _get(self, path: str, **query: str) -> httpx.Response:
+        return self._send("GET", path, query)
+
+    def _send(self, method: str, path: str, query: Mapping[str, str]) -> httpx.Response:
+        try:
+            answer = self._ask(path, query, method)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             hint = "start it with `moorage run`, or leave --server away"
             raise TransientError("ControllerUnreachable", f"{self._url}: {error}", hint) from error
-        if answer.status_code != httpx.codes.OK:
+        if not answer.is_success:
             raise self._error(path, answer)
         return answer
 
-    def _ask(self, path: str, query: Mapping[str, str]) -> httpx.Response:
+    def _ask(self, path: str, query: Mapping[str, str], method: str = "GET") -> httpx.Response:
         """Proxies of the environment are not for loopback."""
-        return httpx.get(f"{self._url}{path}", params=query, timeout=TIMEOUT, trust_env=False)
+        return httpx.request(method, f"{self._url}{path}", params=query, timeout=TIMEOUT, trust_env=False)
 
     def _error(self, path: str, answer: httpx.Response) -> MoorageError:
         try:
@@ -98,6 +122,8 @@ class ApiClient:
             return self._unexpected(path)
         if answer.status_code in (404, 422):
             return InputError(*parts)
+        if answer.status_code == 409:
+            return WaitError(*parts)
         return TransientError(*parts) if answer.status_code == 503 else StopError(*parts)
 
     def _unexpected(self, path: str) -> MoorageError:
