@@ -1,0 +1,269 @@
+"""Gitea's API as far as tests need it: people, repositories, branches, hooks, pull requests.
+
+Everything is done as somebody: a :class:`User` logs in by token, and a :class:`Repository` is one as that
+user sees it. Answers are read into values where a test looks at more than one field of them.
+"""
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+EVENTS = ("create", "delete", "push")
+"""What hooks are for where a test names no others."""
+
+
+class ApiError(Exception):
+    """An answer that is no success. ``status`` is HTTP's."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"{status} {text[:500]}")
+        self.status = status
+
+
+class Api:
+    """Requests as one user."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    @classmethod
+    def by_token(cls, url: str, token: str) -> Self:
+        return cls(_client(url, headers={"Authorization": f"token {token}"}))
+
+    @classmethod
+    def by_password(cls, url: str, name: str, password: str) -> Self:
+        return cls(_client(url, auth=(name, password)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def get(self, path: str, **query: Any) -> Any:
+        return self._ask("GET", path, params=query)
+
+    def post(self, path: str, **fields: Any) -> Any:
+        return self._ask("POST", path, json=fields)
+
+    def put(self, path: str, **fields: Any) -> Any:
+        return self._ask("PUT", path, json=fields)
+
+    def patch(self, path: str, **fields: Any) -> Any:
+        return self._ask("PATCH", path, json=fields)
+
+    def delete(self, path: str) -> Any:
+        return self._ask("DELETE", path)
+
+    def _ask(self, method: str, path: str, **rest: Any) -> Any:
+        answer = self._client.request(method, f"/api/v1{path}", **rest)
+        if not answer.is_success:
+            raise ApiError(answer.status_code, answer.text)
+        return answer.json() if answer.content else None
+
+
+def _client(url: str, **access: Any) -> httpx.Client:
+    return httpx.Client(base_url=url, timeout=60, trust_env=False, **access)
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody with an account. ``token`` may do whatever they may."""
+
+    url: str
+    name: str
+    password: str = field(repr=False)
+    token: str = field(repr=False)
+
+    @classmethod
+    def log_in(cls, url: str, name: str, password: str) -> Self:
+        """With a new token."""
+        with Api.by_password(url, name, password) as api:
+            made = api.post(f"/users/{name}/tokens", name="test", scopes=["all"])
+        return cls(url, name, password, made["sha1"])
+
+    @property
+    def api(self) -> Api:
+        return Api.by_token(self.url, self.token)
+
+    def create_repository(self, name: str, *, private: bool = True) -> "Repository":
+        """An empty one of theirs, whose branch is to be called main."""
+        with self.api as api:
+            api.post("/user/repos", name=name, private=private, default_branch="main")
+        return Repository(self, f"{self.name}/{name}")
+
+    def sees(self, repository: "Repository") -> "Repository":
+        """Somebody's repository, as this user works with it."""
+        return Repository(self, repository.name)
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    """A pull request. ``head`` and ``base`` are branches, ``commit`` the head's."""
+
+    number: int
+    state: str
+    merged: bool
+    head: str
+    base: str
+    commit: str
+    title: str
+
+    @classmethod
+    def of(cls, answer: dict[str, Any]) -> Self:
+        head, base = answer["head"], answer["base"]
+        return cls(
+            answer["number"], answer["state"], answer["merged"], head["ref"], base["ref"], head["sha"],
+            answer["title"],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Comment:
+    """A comment on a pull request."""
+
+    id: int
+    author: str
+    text: str
+
+    @classmethod
+    def of(cls, answer: dict[str, Any]) -> Self:
+        return cls(answer["id"], answer["user"]["login"], answer["body"])
+
+
+@dataclass(frozen=True)
+class Status:
+    """What somebody says of a commit under a name of theirs (``context``)."""
+
+    context: str
+    state: str
+    text: str
+
+    @classmethod
+    def of(cls, answer: dict[str, Any]) -> Self:
+        return cls(answer["context"], answer["status"], answer["description"])
+
+
+@dataclass(frozen=True)
+class Repository:
+    """``owner/name``, as ``user`` works with it."""
+
+    user: User
+    name: str
+
+    @property
+    def address(self) -> str:
+        """Where it is cloned from, without anything secret."""
+        return f"{self.user.url}/{self.name}.git"
+
+    @property
+    def address_with_token(self) -> str:
+        """As somebody would write it who has nowhere else to put the token."""
+        return self._with(f"{self.user.name}:{self.user.token}")
+
+    @property
+    def address_with_password(self) -> str:
+        return self._with(f"{self.user.name}:{quote(self.user.password, safe='')}")
+
+    def share_with(self, user: User, permission: str = "write") -> None:
+        """Let somebody else ``read``, ``write`` or ``admin`` it."""
+        self._call("put", f"/collaborators/{user.name}", permission=permission)
+
+    def publish(self) -> None:
+        """Let everybody read it."""
+        self._call("patch", "", private=False)
+
+    # Branches and files.
+
+    def branches(self) -> dict[str, str]:
+        """Commit by branch."""
+        return {each["name"]: each["commit"]["id"] for each in self._call("get", "/branches")}
+
+    def create_branch(self, name: str, of: str = "main") -> None:
+        self._call("post", "/branches", new_branch_name=name, old_branch_name=of)
+
+    def delete_branch(self, name: str) -> None:
+        self._call("delete", f"/branches/{quote(name)}")
+
+    def set_default_branch(self, name: str) -> None:
+        self._call("patch", "", default_branch=name)
+
+    def protect_branch(self, name: str, *, pushers: tuple[str, ...] = ()) -> None:
+        """Nobody but ``pushers`` may push to it, and nobody with force."""
+        allowed = {"enable_push": bool(pushers), "enable_push_whitelist": bool(pushers)}
+        self._call(
+            "post", "/branch_protections", rule_name=name, push_whitelist_usernames=list(pushers), **allowed
+        )
+
+    def put_file(self, path: str, text: str, branch: str = "main") -> str:
+        """Commit one file; the commit."""
+        fields = {"content": base64.b64encode(text.encode()).decode(), "branch": branch}
+        known = self._blob(path, branch)
+        if known is None:
+            made = self._call("post", f"/contents/{quote(path)}", **fields)
+        else:
+            made = self._call("put", f"/contents/{quote(path)}", sha=known, **fields)
+        return str(made["commit"]["sha"])
+
+    def _blob(self, path: str, branch: str) -> str | None:
+        try:
+            return str(self._call("get", f"/contents/{quote(path)}", ref=branch)["sha"])
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return None
+
+    # Hooks.
+
+    def create_hook(self, url: str, secret: str, events: tuple[str, ...] = EVENTS) -> int:
+        """Tell ``url`` of ``events``, signed with ``secret``; the hook's number."""
+        config = {"url": url, "content_type": "json", "secret": secret}
+        made = self._call("post", "/hooks", type="gitea", active=True, events=list(events), config=config)
+        return int(made["id"])
+
+    def delete_hook(self, number: int) -> None:
+        self._call("delete", f"/hooks/{number}")
+
+    # Pull requests.
+
+    def open_pull_request(self, head: str, base: str = "main", title: str = "Change it") -> PullRequest:
+        return PullRequest.of(self._call("post", "/pulls", head=head, base=base, title=title))
+
+    def pull_request(self, number: int) -> PullRequest:
+        return PullRequest.of(self._call("get", f"/pulls/{number}"))
+
+    def close_pull_request(self, number: int) -> None:
+        self._call("patch", f"/pulls/{number}", state="closed")
+
+    def merge(self, number: int, how: str = "merge") -> None:
+        """``how`` is ``merge``, ``rebase``, ``squash`` or ``fast-forward-only``."""
+        self._call("post", f"/pulls/{number}/merge", Do=how)
+
+    def comments(self, number: int) -> list[Comment]:
+        """In the order in which they were written."""
+        return [Comment.of(each) for each in self._call("get", f"/issues/{number}/comments")]
+
+    def comment(self, number: int, text: str) -> Comment:
+        return Comment.of(self._call("post", f"/issues/{number}/comments", body=text))
+
+    def edit_comment(self, comment: int, text: str) -> None:
+        self._call("patch", f"/issues/comments/{comment}", body=text)
+
+    def statuses(self, commit: str) -> list[Status]:
+        """The newest first."""
+        return [Status.of(each) for each in self._call("get", f"/commits/{commit}/statuses")]
+
+    def set_status(self, commit: str, state: str, context: str, text: str = "") -> None:
+        """``state`` is ``pending``, ``success``, ``error``, ``failure`` or ``warning``."""
+        self._call("post", f"/statuses/{commit}", state=state, context=context, description=text)
+
+    def _with(self, userinfo: str) -> str:
+        scheme, _, rest = self.address.partition("://")
+        return f"{scheme}://{userinfo}@{rest}"
+
+    def _call(self, method: str, path: str, **fields: Any) -> Any:
+        with self.user.api as api:
+            return getattr(api, method)(f"/repos/{self.name}{path}", **fields)
