@@ -36,6 +36,9 @@ class Answers(Protocol):
     def objects(self, kind: str, namespace: str | None) -> tuple[Object, ...]:
         """Applied resources of one kind, in one namespace or all, by key."""
 
+    def inventory(self) -> Object:
+        """What lives now, as an inventory file: ``docs/inventory.schema.json``."""
+
     def log(self, replica: ReplicaId, lines: int) -> str:
         """The end of a server replica's log; InputError ``LogNotFound``."""
 

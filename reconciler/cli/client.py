@@ -75,6 +75,11 @@ class ApiClient:
         wanted = {"kind": kind, **({"namespace": namespace} if namespace is not None else {})}
         return tuple(self._json("/api/v1/resources", **wanted)["items"])
 
+    def inventory(self) -> Object:
+        """What lives now, as an inventory file."""
+        found: Object = self._json("/api/v1/inventory")
+        return found
+
     def log(self, replica: ReplicaId, lines: int) -> str:
         """The end of a server replica's log."""
         names = (quote(replica.namespace, safe=""), quote(replica.server, safe=""), str(replica.index))

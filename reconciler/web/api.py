@@ -18,9 +18,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from placement.inventory import ReplicaId
+from reconciler.inventory_file import written
 from reconciler.listing import objects
 from reconciler.loop import Controller
-from reconciler.projection import live_inventory
 from reconciler.server_log import MAX_LINES, read_log
 from reconciler.web.errors import http_error, moorage_error, unexpected_error
 from reconciler.web.guard import Guard
@@ -116,7 +116,8 @@ class _Api:
         return _answer({"apiVersion": "v1", "kind": "List", "items": found})
 
     async def inventory(self, _: Request) -> Response:
-        return await _encoded(live_inventory(await self._controller.live()))
+        live, listening = await self._controller.live(), self._questions.gateway
+        return await asyncio.to_thread(lambda: _answer(written(live, listening)))
 
     async def gateway(self, _: Request) -> Response:
         return _answer({"listeners": dict(self._questions.gateway)})
