@@ -25,6 +25,7 @@ import yaml
 from reconciler.compose import YOUNG_OBJECTS
 from reconciler.config import ApplicationConfig
 from reconciler.history import History
+from reconciler.intent_store import IntentStore
 from reconciler.loop import Controller
 from reconciler.planner import Policy, plan
 from reconciler.source.application import GitApplication
@@ -178,9 +179,9 @@ async def settled(history: History, revision: str) -> float:
 async def measure_push(size: int, repository: Repository, folder: Path) -> None:
     """From the moved ref to the sync's end: one model of ``size`` changed."""
     history = History(folder / "history.db")
-    rules = policy()
-    runtime = SimulatedRuntime()
-    controller = Controller([config(repository)], runtime, lambda _: rules, history, folder)
+    runtime, intents = SimulatedRuntime(), IntentStore(folder / "intent.db")
+    source = GitApplication(config(repository), folder)
+    controller = Controller([source], runtime, policy(), history, intents)
     task = asyncio.create_task(controller.run())
     await settled(history, repository.head())
     await asyncio.sleep(0.5)

@@ -15,10 +15,11 @@ from pathlib import Path
 import structlog
 
 from reconciler.address import Address, withdraw, write_address
-from reconciler.config import CONFIGURATION, ApplicationConfig, Config, OnExit
+from reconciler.config import CONFIGURATION, Config, OnExit
 from reconciler.history import History
+from reconciler.intent_store import IntentStore
 from reconciler.loop import Controller
-from reconciler.offline import Offline
+from reconciler.offline import Kept, Offline
 from reconciler.planner import Policy
 from reconciler.source.application import DeclaredApplication, GitApplication, Source
 from reconciler.source.urls import local_path
@@ -75,15 +76,8 @@ async def _serve(
 ) -> None:
     """Controller and API side by side, until one of them fails or a signal came."""
     live = await runtime.observe()
-    history = History(_history_file(config))
-    controller = Controller(
-        config.applications,
-        runtime,
-        policies(config),
-        history,
-        config.state / "mirrors",
-        declared(config, live),
-    )
+    history, intents = History(_history_file(config)), IntentStore(_intent_file(config))
+    controller = Controller(sources(config, live), runtime, policy(config), history, intents)
     questions = Questions(controller, config.state, gateway_urls(config), address.instance)
     write_address(config.state, address)
     log.info("controller started", api=address.url, state=str(config.state))
@@ -99,6 +93,7 @@ async def _serve(
     finally:
         withdraw(config.state)
         history.close()
+        intents.close()
 
 
 async def _cancel_when(told: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
@@ -135,21 +130,25 @@ def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
 
 def offline(config: Config) -> Offline:
     """Answers about the configuration's state folder while no controller runs."""
-    mirrors = config.state / "mirrors"
     if any(local_path(each.repository) is None for each in config.applications):
         config.state.mkdir(mode=0o700, parents=True, exist_ok=True)  # before a mirror is made in it
-    sources: list[Source] = [GitApplication(each, mirrors, config.servers) for each in config.applications]
-    resources = declared(config, live_state(config))
-    if resources is not None:
-        sources.append(DeclaredApplication(resources))
     return Offline(
         config.state,
-        sources,
+        sources(config, live_state(config)),
         lambda: live_state(config),
-        policies(config),
-        _history_file(config),
+        policy(config),
+        Kept(_history_file(config), _intent_file(config)),
         gateway_urls(config),
     )
+
+
+def sources(config: Config, live: LiveState) -> list[Source]:
+    """What every application follows, those of the configuration first."""
+    mirrors = config.state / "mirrors"
+    resources = declared(config, live)
+    known = config.servers
+    found: list[Source] = [GitApplication(each, mirrors, known) for each in config.applications]
+    return found if resources is None else [*found, DeclaredApplication(resources)]
 
 
 def declared(config: Config, live: LiveState) -> Sequence[Resource] | None:
@@ -164,10 +163,13 @@ def live_state(config: Config) -> LiveState:
     return load_live_state(config.state, facts)
 
 
-def policies(config: Config) -> Callable[[ApplicationConfig], Policy]:
-    """The planning policy of an application: its own prune rules, what holds for the whole runtime."""
-    listening = tuple(sorted(config.listeners))
-    return lambda application: Policy(application.prune, built_in(), listening, config.placement)
+def policy(config: Config) -> Policy:
+    """What holds for planning on the whole runtime; what an application may change is its own matter."""
+    return Policy(
+        server_configs=built_in(),
+        listening=tuple(sorted(config.listeners)),
+        placement=config.placement,
+    )
 
 
 @cache
@@ -236,3 +238,7 @@ def _fetch_log() -> Callable[[FetchProgress], None]:
 
 def _history_file(config: Config) -> Path:
     return config.state / "history.sqlite"
+
+
+def _intent_file(config: Config) -> Path:
+    return config.state / "intent.sqlite"

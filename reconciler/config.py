@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from placement.policy import REFERENCE, Policy
-from reconciler.diff import PrunePolicy
+from reconciler.sync_policy import SyncPolicy
 from schemas.resource import Resource
 
 CONFIGURATION: Final = "configuration"
@@ -27,8 +27,7 @@ class ApplicationConfig:
     revision: str = "HEAD"
     path: str = ""
     namespace: str = "default"
-    auto: bool = True
-    prune: PrunePolicy = field(default_factory=PrunePolicy)
+    sync: SyncPolicy = field(default_factory=SyncPolicy)
     interval: float = 30.0
 
 

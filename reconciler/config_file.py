@@ -25,8 +25,10 @@ from reconciler.config import (
     StorageConfig,
     StorageMapping,
 )
-from reconciler.diff import PrunePolicy
 from reconciler.source.urls import local_path
+from reconciler.sync_policy import SyncPolicy
+from reconciler.sync_settings import seconds, sync_policy
+from schemas.cycles import cycles, shown_cycle
 from schemas.document import Document, parse
 from schemas.errors import InputError
 from schemas.load import combine, read_file
@@ -37,7 +39,6 @@ DEFAULT_STATE = ".moorage"
 DEFAULT_STEPS = 20_000
 """Of policy pack: at 10,000 models the search stays within about a second (docs/placement.md)."""
 DECLARABLE = ("Server", "ServerConfig")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _SHOWN = 8
 """Problems named in one error; the rest is counted."""
 
@@ -189,20 +190,42 @@ def _applications(file: Path, document: Document, folder: Path) -> Iterator[Appl
             place = document.find(["applications", index, "name"])
             raise _invalid([f"{_place(file, place)} application {name!r} {why}"])
         seen.add(name)
-        yield _application(value, folder)
+        yield _application(value, folder, _sync(file, document, index))
+    _require_ordered(file, document)
 
 
-def _application(value: Mapping[str, Any], folder: Path) -> ApplicationConfig:
-    sync = value.get("sync", {})
+def _sync(file: Path, document: Document, index: int) -> SyncPolicy:
+    try:
+        return sync_policy(document.value["applications"][index].get("sync", {}))
+    except InputError as error:
+        place = _place(file, document.find(["applications", index, "sync"]))
+        raise _invalid([f"{place} {error.message}: {error.hint}"]) from error
+
+
+def _require_ordered(file: Path, document: Document) -> None:
+    """Applications that wait for each other in a circle would never be synced."""
+    waits = {
+        value["name"]: tuple(value.get("sync", {}).get("dependsOn", ()))
+        for value in document.value["applications"]
+    }
+    for index, (name, others) in enumerate(waits.items()):
+        place = _place(file, document.find(["applications", index, "sync", "dependsOn"]))
+        for other in others:
+            if other not in waits and other != CONFIGURATION:
+                raise _invalid([f"{place} application {name!r} depends on {other!r}, which is not there"])
+    for circle in cycles(waits):
+        raise _invalid([f"{file} applications depend on each other: {shown_cycle(circle)}"])
+
+
+def _application(value: Mapping[str, Any], folder: Path, sync: SyncPolicy) -> ApplicationConfig:
     return ApplicationConfig(
         name=value["name"],
         repository=_located(value["repository"], folder),
         revision=value.get("revision", "HEAD"),
         path=value.get("path", "."),
         namespace=value.get("namespace", DEFAULT_NAMESPACE),
-        auto=sync.get("auto", True),
-        prune=PrunePolicy(sync.get("prune", True), sync.get("allowEmpty", False)),
-        interval=_seconds(sync.get("interval", "30s")),
+        sync=sync,
+        interval=seconds(value.get("sync", {}).get("interval", "30s")),
     )
 
 
@@ -253,8 +276,3 @@ def _target(to: str, folder: Path) -> str:
 
 def _folder(value: str, folder: Path) -> Path:
     return (folder / Path(value).expanduser()).resolve()
-
-
-def _seconds(text: str) -> float:
-    number = text.rstrip("mhs")
-    return int(number) * _SECONDS[text[len(number) :]]

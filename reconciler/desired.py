@@ -13,7 +13,8 @@ from schemas.resource import Resource, ResourceKey
 
 @dataclass(frozen=True)
 class Desired:
-    """What an application's source wants at ``revision``; ``tree`` is a digest of (path, mode, blob)."""
+    """What an application's source wants at ``revision``; ``tree`` is a digest of (path, mode, blob).
+    ``author`` and ``message`` are the commit's."""
 
     application: str
     namespace: str
@@ -24,6 +25,8 @@ class Desired:
     skipped: tuple[SkippedDocument, ...] = ()
     invalid: tuple[ResourceKey, ...] = ()
     unreadable: bool = False
+    author: str = ""
+    message: str = ""
 
 
 def desired_state(

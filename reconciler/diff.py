@@ -1,7 +1,8 @@
-"""Desired against live: which resources to create, update and delete, and which deletes are held.
+"""Desired against live: which resources to create, update and delete, and which of that is held.
 
 Pure. Specs hold their defaults once decoded, so a manifest that says less than the live object is no
-difference. Where a resource is read from is no difference either.
+difference. Where a resource is read from is no difference either, nor are fields that a policy ignores
+(:mod:`reconciler.ignored`). Why something is held is decided in :mod:`reconciler.guards`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,19 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.desired import Desired
+from reconciler.guards import ChangePolicy, guard_change, guard_deletes
+from reconciler.ignored import with_ignored
 from reconciler.plan import Change, FieldChange, Held
 from runtime.state import AppliedResource, LiveState
 from schemas.codec import encode
-from schemas.finding import shown
 from schemas.resource import Resource, ResourceKey
-
-
-@dataclass(frozen=True)
-class PrunePolicy:
-    """Whether resources that left Git are deleted, and whether a revision may delete all of them."""
-
-    enabled: bool = True
-    allow_empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,29 +26,46 @@ class Diff:
     held: tuple[Held, ...]
 
 
-def diff(desired: Desired, live: LiveState, policy: PrunePolicy) -> Diff:
+def diff(desired: Desired, live: LiveState, policy: ChangePolicy) -> Diff:
     """What has to change for ``live`` to say what ``desired`` says."""
     applied = {entry.resource.key: entry for entry in live.resources}
     changes: list[Change] = []
     held: list[Held] = []
     for resource in desired.resources:
         entry = applied.get(resource.key)
-        if entry is not None and entry.owner != desired.application:
-            held.append(_owned_by_other(resource.key, entry.owner))
-        elif entry is None:
-            changes.append(Change("create", resource.key, resource))
-        elif entry.resource.digest != resource.digest:
-            changes.append(Change("update", resource.key, resource, field_changes(entry.resource, resource)))
-    left = tuple(_left_git(desired, applied))
-    refusal = _prune_refusal(desired, left, policy)
-    if refusal is None:
-        changes.extend(Change("delete", key, None) for key in left)
-    else:
-        held.extend(Held(key, *refusal) for key in left)
+        change = None if policy.leaves_out(resource.key) else _change(desired, resource, entry, policy)
+        if change is None:
+            continue
+        guard = guard_change(desired, resource.key, entry, policy)
+        if guard is None:
+            changes.append(change)
+        else:
+            held.append(guard)
+    left = dict(_left_git(desired, applied))
+    owned = sum(entry.owner == desired.application for entry in live.resources)
+    refused = guard_deletes(desired, left, owned, policy)
+    held.extend(Held(key, *refused[key]) for key in left if key in refused)
+    gone = (key for key in left if key not in refused and not policy.leaves_out(key))
+    changes.extend(Change("delete", key, None) for key in gone)
     return Diff(
         tuple(sorted(changes, key=lambda change: change.key)),
         tuple(sorted(held, key=lambda item: item.key)),
     )
+
+
+def _change(
+    desired: Desired, resource: Resource, entry: AppliedResource | None, policy: ChangePolicy
+) -> Change | None:
+    """What makes one resource live as Git wants it. Taking over from another owner is a change of its own."""
+    if entry is None:
+        return Change("create", resource.key, resource)
+    wanted = with_ignored(resource, entry.resource, policy.ignore)
+    if entry.owner != desired.application:
+        owner = FieldChange("owner", entry.owner, desired.application)
+        return Change("update", resource.key, wanted, (owner, *field_changes(entry.resource, wanted)))
+    if entry.resource.digest == wanted.digest:
+        return None
+    return Change("update", resource.key, wanted, field_changes(entry.resource, wanted))
 
 
 def field_changes(before: Resource, after: Resource) -> tuple[FieldChange, ...]:
@@ -80,43 +91,10 @@ def _differences(path: str, before: Any, after: Any) -> Iterator[FieldChange]:
         yield FieldChange(path, before, after)
 
 
-def _left_git(desired: Desired, applied: Mapping[ResourceKey, AppliedResource]) -> Iterator[ResourceKey]:
+def _left_git(
+    desired: Desired, applied: Mapping[ResourceKey, AppliedResource]
+) -> Iterator[tuple[ResourceKey, AppliedResource]]:
     wanted = {resource.key for resource in desired.resources}.union(desired.invalid)
     for key, entry in applied.items():
         if entry.owner == desired.application and key not in wanted:
-            yield key
-
-
-def _prune_refusal(
-    desired: Desired, left: tuple[ResourceKey, ...], policy: PrunePolicy
-) -> tuple[str, str] | None:
-    """Why none of the resources that left Git may be deleted now (reason, message), or None.
-
-    A skipped document that bears the name of one of them may be that very resource with a typing
-    error in its apiVersion (design decision 8).
-    """
-    if not policy.enabled:
-        return "PruneDisabled", "the application's sync policy does not delete"
-    if desired.unreadable:
-        return (
-            "PruneHeld",
-            "some document cannot be read as far as its kind and name; mend it, then what left Git is deleted",
-        )
-    names = {key.name for key in left}
-    for document in desired.skipped:
-        if document.name in names:
-            place = f"{document.file}:{document.line}"
-            message = (
-                f"{place} names {document.name!r} but is skipped: apiVersion {shown(document.api_version)}"
-            )
-            return "PruneHeld", message
-    if not desired.resources and not policy.allow_empty:
-        return (
-            "PruneRefusedEmpty",
-            "this revision would delete everything; set sync.allowEmpty to allow it",
-        )
-    return None
-
-
-def _owned_by_other(key: ResourceKey, owner: str) -> Held:
-    return Held(key, "OwnedByOther", f"{key} belongs to {owner}; it is left as it is")
+            yield key, entry

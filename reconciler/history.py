@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.plan import Plan
-from reconciler.status import SyncRecord
+from reconciler.status import Phase, SyncRecord
 from schemas.codec import decode
 from schemas.errors import StopError
 from schemas.resource import ResourceKey
@@ -25,11 +25,15 @@ CREATE TABLE IF NOT EXISTS syncs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     application TEXT NOT NULL, revision TEXT NOT NULL, author TEXT NOT NULL, message TEXT NOT NULL,
     reason TEXT NOT NULL, started TEXT NOT NULL, finished TEXT NOT NULL, phase TEXT NOT NULL,
-    digest TEXT NOT NULL, basis TEXT NOT NULL, results TEXT NOT NULL
+    digest TEXT NOT NULL, basis TEXT NOT NULL, results TEXT NOT NULL, who TEXT NOT NULL,
+    resources TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS syncs_by_application ON syncs (application, id);
 CREATE TABLE IF NOT EXISTS created (key TEXT PRIMARY KEY, at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS agreed (application TEXT PRIMARY KEY, revision TEXT NOT NULL);
 """
+_ADDED = {"who": "", "resources": "[]"}
+"""Columns that version 0.1.0 had not, with their defaults."""
 _FIELDS = tuple(field.name for field in fields(SyncRecord))
 _COLUMNS = ", ".join(_FIELDS)
 
@@ -42,10 +46,18 @@ class History:
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.executescript(_SCHEMA)
+            self._add_columns()
         except sqlite3.DatabaseError as error:
             self._db.close()
             hint = "move the file away; nothing but history is lost"
             raise StopError("HistoryUnreadable", f"{file}: {error}", hint) from error
+
+    def _add_columns(self) -> None:
+        """Bring a file of an earlier version up to date."""
+        known = {row[1] for row in self._db.execute("PRAGMA table_info(syncs)")}
+        for column, default in _ADDED.items():
+            if column not in known:
+                self._db.execute(f"ALTER TABLE syncs ADD COLUMN {column} TEXT NOT NULL DEFAULT '{default}'")
 
     def close(self) -> None:
         """Close the file."""
@@ -57,20 +69,20 @@ class History:
             "UPDATE syncs SET phase = 'Interrupted', finished = ? WHERE phase = 'Running'", (_iso(now),)
         )
 
-    def begin(self, plan: Plan, author: str, message: str, now: datetime) -> int:
-        """Write down that ``plan`` is about to be executed; returns the sync's id."""
+    def begin(self, plan: Plan, author: str, message: str, who: str, now: datetime) -> int:
+        """Write down that ``plan`` is about to be executed, and who started it; returns the sync's id."""
         row = (plan.application, plan.revision, author, message, plan.reason, _iso(now), "", "Running")
+        resources = json.dumps([[str(change.key), change.action] for change in plan.changes])
         cursor = self._db.execute(
             "INSERT INTO syncs (application, revision, author, message, reason, started, finished, phase,"
-            " digest, basis, results) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')",
-            (*row, plan.digest, plan.basis),
+            " digest, basis, results, who, resources) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', ?, ?)",
+            (*row, plan.digest, plan.basis, who, resources),
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
-    def finish(self, sync: int, failed: Sequence[tuple[str, str]], now: datetime) -> None:
-        """Write down how a sync ended; ``failed`` are steps and why they failed."""
-        phase = "Failed" if failed else "Succeeded"
+    def finish(self, sync: int, phase: Phase, failed: Sequence[tuple[str, str]], now: datetime) -> SyncRecord:
+        """Write down how a sync ended; ``failed`` are steps and why they failed. Returns all of it."""
         self._db.execute(
             "UPDATE syncs SET phase = ?, finished = ?, results = ? WHERE id = ?",
             (phase, _iso(now), json.dumps(list(failed)), sync),
@@ -81,6 +93,23 @@ class History:
             " (SELECT application FROM syncs WHERE id = :sync) ORDER BY id DESC LIMIT :kept)",
             {"sync": sync, "kept": KEPT},
         )
+        record = self.sync(sync)
+        assert record is not None
+        return record
+
+    def sync(self, sync: int) -> SyncRecord | None:
+        """One sync by its id."""
+        row = self._db.execute(f"SELECT {_COLUMNS} FROM syncs WHERE id = ?", (sync,)).fetchone()  # noqa: S608 (constant columns)
+        return _record(row) if row else None
+
+    def agreed(self, application: str) -> str:
+        """The revision at which Git and live agreed last, empty where they never did."""
+        row = self._db.execute("SELECT revision FROM agreed WHERE application = ?", (application,)).fetchone()
+        return row[0] if row else ""
+
+    def note_agreed(self, application: str, revision: str) -> None:
+        """Remember that Git and live agree at ``revision``."""
+        self._db.execute("INSERT OR REPLACE INTO agreed VALUES (?, ?)", (application, revision))
 
     def syncs(self, application: str, limit: int = KEPT) -> tuple[SyncRecord, ...]:
         """The syncs of an application, newest first."""
@@ -107,6 +136,7 @@ class History:
 def _record(row: tuple[Any, ...]) -> SyncRecord:
     values = dict(zip(_FIELDS, row, strict=True))
     values["results"] = json.loads(values["results"])
+    values["resources"] = json.loads(values["resources"])
     return decode(SyncRecord, values)
 
 

@@ -6,27 +6,42 @@ moment it was asked in.
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from placement.inventory import ReplicaId
-from reconciler.config import ApplicationConfig
 from reconciler.desired import Desired
+from reconciler.followed import Followed
+from reconciler.gates import judge_gates
 from reconciler.history import History
+from reconciler.intent import NOTHING_SAID, Intent
+from reconciler.intent_store import IntentStore
+from reconciler.inventory_file import written
 from reconciler.listing import Object, objects
 from reconciler.plan import Plan
 from reconciler.planner import Explanation, Policy, explain, plan
+from reconciler.rebalancing import rebalance_plan
 from reconciler.server_log import read_log
 from reconciler.source.application import Source
-from reconciler.status import ApplicationStatus, Condition, SyncRecord, application_status
+from reconciler.status import ApplicationStatus, Condition, SyncRecord
 from runtime.state import LiveState
 from schemas.errors import InputError, MoorageError
 from schemas.resource import ResourceKey
 
 
+@dataclass(frozen=True)
+class Kept:
+    """Files of a state folder that need not exist: what was synced, and what people said."""
+
+    history: Path
+    intents: Path
+
+
 class Offline:
     """:class:`~reconciler.answers.Answers` from ``state``, a folder that no controller holds.
 
-    ``live`` reads the record; ``history`` is a file that need not exist.
+    ``live`` reads the record; ``policy`` is what holds for planning on the whole runtime.
     """
 
     def __init__(
@@ -34,15 +49,15 @@ class Offline:
         state: Path,
         sources: Sequence[Source],
         live: Callable[[], LiveState],
-        policy: Callable[[ApplicationConfig], Policy],
-        history: Path,
+        policy: Policy,
+        kept: Kept,
         listeners: Mapping[str, str],
     ) -> None:
         self._state = state
         self._sources = {source.config.name: source for source in sources}
         self._live = live
         self._policy = policy
-        self._history = history
+        self._kept = kept
         self._listeners = listeners
 
     def applications(self) -> tuple[ApplicationStatus, ...]:
@@ -57,18 +72,26 @@ class Offline:
     def plan(self, name: str) -> Plan:
         """The plan that a controller would make now."""
         source = self._source(name)
-        return plan(source.read(), self._live(), self._policy(source.config), "Asked")
+        return plan(self._read(source), self._live(), self._policy_of(source), "Asked")
 
     def explain(self, name: str, model: ResourceKey) -> Explanation:
         """Why a model is, or would be, where it is."""
         source = self._source(name)
-        return explain(source.read(), self._live(), self._policy(source.config), model)
+        return explain(self._read(source), self._live(), self._policy_of(source), model)
+
+    def rebalance(self, max_moves: int) -> Plan:
+        """What a controller's rebalance would do now."""
+        return rebalance_plan(self._live(), self._policy, max_moves)
 
     def objects(self, kind: str, namespace: str | None) -> tuple[Object, ...]:
         """Applied resources as they stand on record."""
         with self._opened_history() as history:
             created = history.created() if history else {}
         return objects(self._live(), self.applications(), created, kind, namespace)
+
+    def inventory(self) -> Object:
+        """What lives as it stands on record, as an inventory file."""
+        return written(self._live(), self._listeners)
 
     def log(self, replica: ReplicaId, lines: int) -> str:
         """The end of a log file."""
@@ -85,15 +108,33 @@ class Offline:
         return self._sources[name]
 
     def _status(self, source: Source, live: LiveState) -> ApplicationStatus:
-        desired: Desired | None = None
-        made: Plan | None = None
-        error: Condition | None = None
+        app, intent, now = Followed(source), self._intent(source), datetime.now(UTC)
         try:
-            desired = source.read()
-            made = plan(desired, live, self._policy(source.config), "Asked")
+            app.desired = self._read(source)
+            app.plan = plan(app.desired, live, self._policy_of(source), "Asked")
         except MoorageError as fault:
-            error = Condition(fault.reason, fault.message)
-        return application_status(source.shown, desired, live, made, error, self._last_sync(source))
+            app.error = Condition(fault.reason, fault.message)
+        # Whether other applications are ready is only known to a controller.
+        alone = replace(source.config.sync, depends_on=())
+        app.gate = judge_gates(alone, intent, {}, now)
+        return app.status(live, intent, self._last_sync(source))
+
+    def _read(self, source: Source) -> Desired:
+        pin = self._intent(source).pin
+        return source.read(pin.revision if pin else None)
+
+    def _policy_of(self, source: Source) -> Policy:
+        names = tuple(sorted(self._sources))
+        return Followed(source).policy(self._policy, self._intent(source), names, datetime.now(UTC))
+
+    def _intent(self, source: Source) -> Intent:
+        if not self._kept.intents.exists():
+            return NOTHING_SAID
+        store = IntentStore(self._kept.intents)
+        try:
+            return store.intent(source.config.name)
+        finally:
+            store.close()
 
     def _last_sync(self, source: Source) -> SyncRecord | None:
         with self._opened_history() as history:
@@ -101,10 +142,10 @@ class Offline:
 
     @contextlib.contextmanager
     def _opened_history(self) -> Iterator[History | None]:
-        if not self._history.exists():
+        if not self._kept.history.exists():
             yield None
             return
-        history = History(self._history)
+        history = History(self._kept.history)
         try:
             yield history
         finally:

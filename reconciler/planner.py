@@ -20,7 +20,8 @@ from placement.verdicts import verdicts
 from reconciler.annotated import is_recreated, named_resources, priority
 from reconciler.book import ModelName
 from reconciler.desired import Desired
-from reconciler.diff import Diff, PrunePolicy, diff
+from reconciler.diff import Diff, diff
+from reconciler.guards import ChangePolicy
 from reconciler.moves import Moves, World, plan_moves
 from reconciler.plan import PLANNER_VERSION, Failure, Load, Plan, RouteChange, effects_digest
 from reconciler.projection import ServerPlan, occupation, plan_servers
@@ -44,7 +45,7 @@ class Policy:
     that the gateway listens for, None where it listens for all; ``placement`` is one for the whole runtime,
     as placement is; ``rebalance`` is how many served replicas may move for a gain, which no sync asks for."""
 
-    prune: PrunePolicy = field(default_factory=PrunePolicy)
+    changes: ChangePolicy = field(default_factory=ChangePolicy)
     server_configs: Mapping[str, ServerConfigSpec] = field(default_factory=dict)
     listening: tuple[str, ...] | None = None
     placement: PlacementPolicy = REFERENCE
@@ -57,7 +58,7 @@ MOST_REMEDIES = 1_000
 
 def plan(desired: Desired, live: LiveState, policy: Policy, reason: str = "Sync") -> Plan:
     """The plan that brings ``live`` to ``desired`` under ``policy``; ``reason`` says why it was made."""
-    difference = diff(desired, live, policy.prune)
+    difference = diff(desired, live, policy.changes)
     wanted = wanted_resources(difference, live)
     servers = plan_servers(wanted, policy.server_configs, live)
     moves = _moves(difference, wanted, servers, live, policy)
@@ -263,7 +264,7 @@ def explain(desired: Desired, live: LiveState, policy: Policy, model: ResourceKe
 
     Raises InputError ``ResourceNotFound``.
     """
-    difference = diff(desired, live, policy.prune)
+    difference = diff(desired, live, policy.changes)
     wanted = wanted_resources(difference, live)
     resource = wanted.get(model)
     if resource is None or not isinstance(resource.spec, ModelSpec):

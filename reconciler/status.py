@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reconciler.desired import Desired
+from reconciler.drift import Drift
+from reconciler.gates import OPEN, Gate
 from reconciler.health import Health, HealthStatus, Observation, health, worst
+from reconciler.intent import Pin
 from reconciler.plan import Plan
 from runtime.state import LiveState
 from schemas.problem import Problem
 from schemas.resource import Resource, ResourceKey
 
 SyncStatus = Literal["Synced", "OutOfSync", "Unknown"]
-Phase = Literal["Running", "Succeeded", "Failed", "Interrupted"]
+Phase = Literal["Running", "Succeeded", "Failed", "Terminated", "Interrupted"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class ResourceStatus:
 
 @dataclass(frozen=True)
 class SyncRecord:
-    """One sync in the history. Times are ISO 8601 in UTC; ``finished`` is empty while it runs."""
+    """One sync in the history. Times are ISO 8601 in UTC; ``finished`` is empty while it runs. ``who``
+    started it; ``resources`` are what it changed, as (key, action); ``results`` steps that failed."""
 
     id: int
     application: str
@@ -47,6 +51,8 @@ class SyncRecord:
     digest: str
     basis: str
     results: tuple[tuple[str, str], ...] = ()
+    who: str = ""
+    resources: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,17 @@ class Condition:
 
     reason: str
     message: str
+
+
+@dataclass(frozen=True)
+class Position:
+    """What holds for the application beside Git and live: whether it syncs by itself, what stands in the
+    way now, since when it is out of sync and who moved it, and where it is pinned."""
+
+    auto: bool = True
+    gate: Gate = OPEN
+    drift: Drift | None = None
+    pin: Pin | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +91,7 @@ class ApplicationStatus:
     problems: tuple[Problem, ...] = ()
     conditions: tuple[Condition, ...] = ()
     last_sync: SyncRecord | None = None
+    position: Position = Position()
 
 
 @dataclass(frozen=True)
@@ -94,6 +112,7 @@ def application_status(
     plan: Plan | None,
     error: Condition | None = None,
     last_sync: SyncRecord | None = None,
+    position: Position = Position(),
 ) -> ApplicationStatus:
     """The status of one application. ``error`` says why its source cannot be read now."""
     resources = tuple(sorted(_resources(desired, live, plan), key=lambda r: r.key)) if desired else ()
@@ -108,8 +127,9 @@ def application_status(
         revision=_compared(desired, plan),
         resources=resources,
         problems=desired.problems if desired else (),
-        conditions=_conditions(desired, plan, error, last_sync),
+        conditions=_conditions(desired, plan, error, last_sync, position),
         last_sync=last_sync,
+        position=position,
     )
 
 
@@ -169,9 +189,21 @@ def _first_errors(problems: Iterable[Problem]) -> dict[tuple[str, str, str], Pro
 
 
 def _conditions(
-    desired: Desired | None, plan: Plan | None, error: Condition | None, last_sync: SyncRecord | None
+    desired: Desired | None,
+    plan: Plan | None,
+    error: Condition | None,
+    last_sync: SyncRecord | None,
+    position: Position,
 ) -> tuple[Condition, ...]:
     conditions = [error] if error else []
+    if position.pin is not None:
+        said = position.pin.said
+        message = f"stays at {position.pin.revision[:12]}, said {said.who}" + (
+            f": {said.why}" if said.why else ""
+        )
+        conditions.append(Condition("Pinned", message))
+    if position.gate.reason and (plan is None or not plan.empty):
+        conditions.append(Condition(position.gate.reason, position.gate.message))
     if desired is not None and desired.unreadable:
         problem = next((p for p in desired.problems if p.severity == "error" and not p.name), None)
         message = f"{problem.file}:{problem.line}:{problem.column} {problem.message}" if problem else ""
@@ -179,7 +211,7 @@ def _conditions(
     if plan is not None:
         conditions.extend(Condition(item.reason, f"{item.key}: {item.message}") for item in plan.held)
     unmended = plan is None or not plan.empty
-    if last_sync is not None and last_sync.phase in ("Failed", "Interrupted") and unmended:
+    if last_sync is not None and last_sync.phase in ("Failed", "Interrupted", "Terminated") and unmended:
         step, why = next(iter(last_sync.results), ("", ""))
         conditions.append(Condition(f"Sync{last_sync.phase}", f"{step} {why}".strip()))
     return tuple(conditions)

@@ -6,6 +6,7 @@ blocks; callers run it in a thread. Watching and polling live beside this module
 """
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,9 +16,10 @@ from typing import NamedTuple
 import pygit2
 from pygit2.enums import FileMode
 
-from reconciler.source.credentials import AgentCredentials
+from reconciler.source.credentials import AGENT, Credentials
+from reconciler.source.fetching import REMOTE_HEAD, fetch
 from reconciler.source.trees import Leaf, changes
-from reconciler.source.urls import local_path, redacted, without_credentials
+from reconciler.source.urls import local_path, redacted
 from schemas.errors import InputError, TransientError
 from schemas.problem import Problem
 
@@ -27,10 +29,8 @@ MAX_BLOB = 1 << 20
 """Bytes of one manifest file; a larger one is refused unread."""
 MAX_TEXT = 2_000
 """Characters of a commit's message that are kept."""
-TIMEOUTS_MS = (15_000, 60_000)
-"""To connect to a remote, and to wait for it to go on: one that hangs must not hang its application."""
-_REMOTE_HEAD = "refs/moorage/HEAD"
-"""Where the mirror keeps what the remote's HEAD names."""
+_COMMIT = re.compile(r"[0-9a-f]{4,64}")
+"""What may be the id of a commit, and so one that no branch or tag names."""
 
 
 @dataclass(frozen=True)
@@ -69,46 +69,37 @@ class _Contents(NamedTuple):
 class GitSource:
     """A local repository (bare or not) or a remote one, mirrored below ``mirror``."""
 
-    def __init__(self, repository: str, revision: str, path: str, mirror: Path) -> None:
+    def __init__(
+        self, repository: str, revision: str, path: str, mirror: Path, credentials: Credentials = AGENT
+    ) -> None:
         self.repository = repository
         self.revision = revision
         self.path = path.strip("/")
         self.path = "" if self.path == "." else self.path
         self.local = local_path(repository)
         self._mirror = mirror
+        self._credentials = credentials
         self._opened: pygit2.Repository | None = None
 
     def fetch(self) -> None:
         """Bring the mirror of a remote repository up to date; nothing to do for a local one.
 
-        Raises TransientError ``FetchFailed``; the message never holds credentials of the URL.
+        Raises what :func:`reconciler.source.fetching.fetch` raises.
         """
-        if self.local is not None:
-            return
-        pygit2.settings.server_connect_timeout, pygit2.settings.server_timeout = TIMEOUTS_MS
-        try:
-            repository = self._open()
-            remote = repository.remotes.create_anonymous(self.repository)
-            remote.fetch(
-                ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", f"+HEAD:{_REMOTE_HEAD}"],
-                prune=_PRUNE,
-                callbacks=AgentCredentials(),
-            )
-        except (pygit2.GitError, ValueError) as error:
-            message = without_credentials(str(error), self.repository)
-            raise TransientError("FetchFailed", f"{redacted(self.repository)}: {message}") from error
+        if self.local is None:
+            fetch(self._open(), self.repository, self._credentials)
 
-    def snapshot(self, previous: Snapshot | None = None) -> Snapshot:
-        """What the source holds now. The same commit gives ``previous`` back, the same tree its entries.
+    def snapshot(self, previous: Snapshot | None = None, revision: str | None = None) -> Snapshot:
+        """What the source holds now, or at another ``revision`` than it follows. The same commit gives
+        ``previous`` back, the same tree its entries.
 
         Raises InputError ``RevisionNotFound``, ``RepositoryNotFound`` or ``PathNotFound``, TransientError
         ``RepositoryUnreadable``.
         """
         with self._reading():
-            return self._snapshot(previous)
+            return self._snapshot(previous, self._commit(revision or self.revision))
 
-    def _snapshot(self, previous: Snapshot | None) -> Snapshot:
-        commit = self._commit()
+    def _snapshot(self, previous: Snapshot | None, commit: pygit2.Commit) -> Snapshot:
         revision = str(commit.id)
         if previous is not None and previous.revision == revision:
             return previous
@@ -157,19 +148,28 @@ class GitSource:
                 ) from error
         return self._opened
 
-    def _commit(self) -> pygit2.Commit:
+    def _commit(self, revision: str) -> pygit2.Commit:
+        found = self._find(revision)
+        if found is None and self.local is None and self._open().is_shallow and _COMMIT.fullmatch(revision):
+            fetch(self._open(), self.repository, self._credentials, whole=True)
+            found = self._find(revision)
+        if found is None:
+            raise InputError(
+                "RevisionNotFound",
+                f"{redacted(self.repository)} has no branch, tag or commit {revision[:200]!r}",
+                "push it, or change the application's revision",
+            )
+        return found
+
+    def _find(self, revision: str) -> pygit2.Commit | None:
         repository = self._open()
-        named = _REMOTE_HEAD if self.local is None and self.revision == "HEAD" else self.revision
-        for name in (f"refs/heads/{self.revision}", f"refs/tags/{self.revision}", named):
+        named = REMOTE_HEAD if self.local is None and revision == "HEAD" else revision
+        for name in (f"refs/heads/{revision}", f"refs/tags/{revision}", named):
             try:
                 return repository.revparse_single(name).peel(pygit2.Commit)
             except (KeyError, ValueError, pygit2.GitError):
                 continue
-        raise InputError(
-            "RevisionNotFound",
-            f"{redacted(self.repository)} has no branch, tag or commit {self.revision!r}",
-            "push it, or change the application's revision",
-        )
+        return None
 
     def _subtree(self, commit: pygit2.Commit) -> pygit2.Tree:
         if not self.path:
@@ -231,9 +231,6 @@ class GitSource:
 
     def _read(self, identity: str) -> bytes:
         return bytes(self._open().odb.read(pygit2.Oid(hex=identity))[1])
-
-
-_PRUNE = pygit2.enums.FetchPrune.PRUNE
 
 
 def _words(raw: bytes | None) -> str:

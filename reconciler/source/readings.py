@@ -29,7 +29,7 @@ class Readings:
     def desired(self, snapshot: Snapshot, read_blob: Callable[[str], bytes]) -> Desired:
         """The desired state of ``snapshot``; ``read_blob`` is asked only for blobs not yet seen."""
         if self._last is not None and self._last[0] == snapshot.digest:
-            return self._renamed(self._last[1], snapshot.revision)
+            return _of_commit(self._last[1], snapshot)
         files = {
             (path, entry.blob): self._files.get((path, entry.blob))
             or read_file(path, read_blob(entry.blob), self._namespace)
@@ -45,10 +45,8 @@ class Readings:
             snapshot.refused,
         )
         self._last = (snapshot.digest, desired)
-        return desired
+        return _of_commit(desired, snapshot)
 
-    @staticmethod
-    def _renamed(desired: Desired, revision: str) -> Desired:
-        if desired.revision == revision:
-            return desired
-        return replace(desired, revision=revision)
+
+def _of_commit(desired: Desired, snapshot: Snapshot) -> Desired:
+    return replace(desired, revision=snapshot.revision, author=snapshot.author, message=snapshot.message)

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from reconciler.address import Address, withdraw, write_address
-from reconciler.compose import policies
+from reconciler.compose import policy
 from reconciler.config import ApplicationConfig, Config
 from reconciler.history import History
+from reconciler.intent_store import IntentStore
 from reconciler.loop import Controller
+from reconciler.source.application import GitApplication
 from reconciler.web.api import Questions, make_app
 from reconciler.web.server import ApiServer, bind
 from tests.fakes.simulated import SimulatedRuntime
@@ -79,8 +81,10 @@ class RunningController:
         self._task = task
         history = History(self._state / "history.sqlite")
         application = ApplicationConfig("example", str(self._repository), "main", interval=3600.0)
-        policy = policies(Config(self._state, (application,)))
-        self.controller = Controller([application], self.runtime, policy, history, self._state / "mirrors")
+        config = Config(self._state, (application,))
+        intents = IntentStore(self._state / "intent.sqlite")
+        source = GitApplication(application, self._state / "mirrors")
+        self.controller = Controller([source], self.runtime, policy(config), history, intents)
         try:
             with bind("127.0.0.1", 0) as socket:
                 await self._serve(socket)
@@ -89,6 +93,7 @@ class RunningController:
         finally:
             withdraw(self._state)
             history.close()
+            intents.close()
 
     async def _serve(self, socket: Any) -> None:
         address = Address.of(socket)

@@ -7,7 +7,7 @@ import pytest
 from placement.policy import REFERENCE, Policy
 from reconciler.config import ApplicationConfig, Config, StorageMapping
 from reconciler.config_file import load_config, repository_config
-from reconciler.diff import PrunePolicy
+from reconciler.sync_policy import PrunePolicy, SyncPolicy
 from schemas.errors import InputError
 from schemas.resource import Origin
 
@@ -67,7 +67,7 @@ def test_sync_policy_is_read(tmp_path: Path) -> None:
     sync = "sync: {auto: false, prune: false, allowEmpty: true}"
     config = load(tmp_path, f"applications: [{{name: a, repository: r, {sync}}}]\n")
     application = config.applications[0]
-    assert (application.auto, application.prune) == (False, PrunePolicy(enabled=False, allow_empty=True))
+    assert application.sync == SyncPolicy(auto=False, prune=PrunePolicy("off", allow_empty=True))
 
 
 def test_the_first_namespace_is_on_the_gateway_port(tmp_path: Path) -> None:

@@ -6,15 +6,17 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from reconciler.diff import PrunePolicy, diff, field_changes
+from reconciler.diff import diff, field_changes
+from reconciler.guards import ChangePolicy
+from reconciler.sync_policy import PrunePolicy
 from runtime.state import AppliedResource, LiveState
 from schemas.load import SkippedDocument, combine, read_file
 from schemas.resource import Origin, key
 from tests.fakes.simulated import SimulatedRuntime
 from tests.reconciler.strategies import revisions
-from tests.reconciler.world import desired, model, names, server, settle
+from tests.reconciler.world import POLICY, desired, model, names, server, settle
 
-PRUNE = PrunePolicy()
+PRUNE = ChangePolicy()
 
 
 def live(*resources, owner: str = "app") -> LiveState:
@@ -77,7 +79,7 @@ def test_resource_of_another_owner_is_held():
 @pytest.mark.parametrize(
     ("wanted", "policy", "reason"),
     [
-        (desired(server()), PrunePolicy(enabled=False), "PruneDisabled"),
+        (desired(server()), ChangePolicy(PrunePolicy("off")), "PruneDisabled"),
         (desired(server(), unreadable=True), PRUNE, "PruneHeld"),
         (desired(), PRUNE, "PruneRefusedEmpty"),
     ],
@@ -90,7 +92,9 @@ def test_what_left_git_is_held(wanted, policy, reason):
 
 def test_empty_revision_deletes_everything_once_allowed():
     """The configuration may say that it is meant."""
-    assert actions(diff(desired(), live(model("a")), PrunePolicy(allow_empty=True))) == [("delete", "a")]
+    assert actions(diff(desired(), live(model("a")), ChangePolicy(PrunePolicy(allow_empty=True)))) == [
+        ("delete", "a")
+    ]
 
 
 def test_broken_manifest_is_not_pruned():
@@ -133,5 +137,5 @@ def test_applied_changes_leave_no_difference(before, after):
         await settle(desired(*after), world)
         return await world.observe()
 
-    found = diff(desired(*after), asyncio.run(story()), PRUNE)
+    found = diff(desired(*after), asyncio.run(story()), POLICY.changes)
     assert (found.changes, found.held) == ((), ())

@@ -11,8 +11,11 @@ import pytest
 from placement.inventory import ReplicaId
 from reconciler.config import ApplicationConfig
 from reconciler.history import History
+from reconciler.intent_store import IntentStore
 from reconciler.loop import Controller
+from reconciler.source.application import GitApplication
 from reconciler.status import ApplicationStatus
+from reconciler.sync_policy import SyncPolicy
 from runtime.operations import LoadModel, Operation, Result
 from runtime.state import LiveState
 from schemas.errors import InputError, StopError, TransientError
@@ -84,7 +87,9 @@ async def running(
 ) -> AsyncIterator[Running]:
     history = History(tmp_path / "history.sqlite")
     world = world or Gate()
-    controller = Controller(apps, world, lambda _: POLICY, history, tmp_path / "mirrors")
+    intents = IntentStore(tmp_path / "intent.sqlite")
+    sources = [GitApplication(each, tmp_path / "mirrors") for each in apps]
+    controller = Controller(sources, world, POLICY, history, intents)
     task = asyncio.create_task(controller.run())
     try:
         yield Running(controller, world, history)
@@ -92,6 +97,7 @@ async def running(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         history.close()
+        intents.close()
 
 
 @pytest.fixture
@@ -245,7 +251,7 @@ def test_what_was_asked_for_is_what_is_executed(tmp_path, repository):
 
     async def story():
         repository.commit(BASE)
-        async with running(tmp_path, app(repository, name="shown", auto=False)) as r:
+        async with running(tmp_path, app(repository, name="shown", sync=SyncPolicy(auto=False))) as r:
             await r.until(lambda s: s.sync == "OutOfSync", "shown")
             shown = await r.controller.plan("shown")
             world = r.world
@@ -261,7 +267,7 @@ def test_without_auto_nothing_is_executed(tmp_path, repository):
 
     async def story():
         repository.commit(BASE)
-        async with running(tmp_path, app(repository, auto=False)) as r:
+        async with running(tmp_path, app(repository, sync=SyncPolicy(auto=False))) as r:
             await r.until(lambda s: s.sync == "OutOfSync")
             r.world.inner.notify()
             r.controller.hint("app")
@@ -313,12 +319,15 @@ def test_runtime_that_cannot_go_on_ends_the_controller(tmp_path, repository):
         repository.commit(BASE)
         history = History(tmp_path / "history.sqlite")
         world = Gate(broken=StopError("DiskFull", "no space"))
-        controller = Controller([app(repository)], world, lambda _: POLICY, history, tmp_path / "mirrors")
+        intents = IntentStore(tmp_path / "intent.sqlite")
+        source = GitApplication(app(repository), tmp_path / "mirrors")
+        controller = Controller([source], world, POLICY, history, intents)
         with pytest.raises(StopError, match="DiskFull"):
             async with asyncio.timeout(60):
                 await controller.run()
         assert [record.phase for record in history.syncs("app")] == ["Running"]
         history.close()
+        intents.close()
         async with running(tmp_path, app(repository)) as r:
             await r.until(lambda s: s.sync == "Synced")
             assert [record.phase for record in r.history.syncs("app")] == ["Succeeded", "Interrupted"]

@@ -4,9 +4,10 @@ import asyncio
 from dataclasses import replace
 
 from placement.inventory import ReplicaId
-from reconciler.diff import PrunePolicy
+from reconciler.guards import ChangePolicy
 from reconciler.plan import Plan
 from reconciler.planner import Policy, explain, plan
+from reconciler.sync_policy import PrunePolicy
 from runtime.operations import LoadModel, SetRoutes, UnloadModel
 from schemas.codec import decode, encode
 from schemas.resource import key
@@ -209,7 +210,7 @@ def test_revision_that_deletes_everything_is_refused():
         world = SimulatedRuntime()
         await settle(desired(server(), model("iris")), world)
         live = await world.observe()
-        allowed = Policy(PrunePolicy(allow_empty=True), POLICY.server_configs)
+        allowed = Policy(ChangePolicy(PrunePolicy(allow_empty=True)), POLICY.server_configs)
         return plan(desired(), live, POLICY), plan(desired(), live, allowed)
 
     refused, permitted = run(story())

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("schemas", "placement", "runtime", "reconciler")
 DOING = frozenset(
     {
-        "reconciler.address", "reconciler.answers", "reconciler.compose", "reconciler.config", "reconciler.config_file", "reconciler.ending",
-        "reconciler.history", "reconciler.loop", "reconciler.offline", "reconciler.rebalancer",
+        "reconciler.address", "reconciler.answers", "reconciler.compose", "reconciler.config", "reconciler.config_file", "reconciler.ending", "reconciler.followed",
+        "reconciler.history", "reconciler.intent_store", "reconciler.loop", "reconciler.offline", "reconciler.rebalancer",
         "reconciler.server_log",
         "reconciler.sync",
     }

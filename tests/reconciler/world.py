@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from reconciler.desired import Desired
+from reconciler.guards import ChangePolicy
 from reconciler.plan import Plan
 from reconciler.planner import Policy, plan
 from reconciler.sync import SyncResult, execute
+from reconciler.sync_policy import PrunePolicy
 from runtime.ports import Runtime
 from runtime.state import LiveState
 from schemas.decode import decode_spec
@@ -15,9 +17,10 @@ from schemas.resource import Origin, Resource, key
 from schemas.specs import ServerConfigSpec
 
 POLICY = Policy(
+    changes=ChangePolicy(PrunePolicy(most_percent=100)),
     server_configs={
         r.key.name: r.spec for r in default_server_configs("default") if isinstance(r.spec, ServerConfigSpec)
-    }
+    },
 )
 
 

@@ -1,0 +1,99 @@
+"""One application as the controller carries it: its source, and what was last seen, planned and said of it.
+
+Mutable, for the loop alone. What follows from these facts is decided in pure modules: the gate, the
+status, what a sync may change.
+"""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from reconciler.attempts import Rules
+from reconciler.config import ApplicationConfig
+from reconciler.desired import Desired
+from reconciler.drift import Drift, follow_drift
+from reconciler.gates import OPEN, Gate, Standing
+from reconciler.guards import change_policy
+from reconciler.intent import Intent
+from reconciler.plan import Plan
+from reconciler.planner import Policy
+from reconciler.requests import SyncAnswer, SyncRequest
+from reconciler.source.application import Source
+from reconciler.status import ApplicationStatus, Condition, Position, SyncRecord, application_status
+from runtime.state import LiveState
+
+
+@dataclass(eq=False)
+class Asked:
+    """A request under way: the answer that is waited for, and the plan made for it."""
+
+    request: SyncRequest
+    answer: asyncio.Future[SyncAnswer]
+    plan: Plan | None = None
+    desired: Desired | None = None
+
+
+@dataclass(eq=False)
+class Followed:
+    """An application. ``error`` says why its source cannot be read now, ``unplanned`` why there is no plan
+    of what was read; ``agreed`` is the revision at which Git and live agreed last."""
+
+    source: Source
+    desired: Desired | None = None
+    plan: Plan | None = None
+    error: Condition | None = None
+    unplanned: Condition | None = None
+    gate: Gate = OPEN
+    drift: Drift | None = None
+    agreed: str = ""
+    shown: ApplicationStatus | None = None
+    asked: dict[int, Asked] = field(default_factory=dict)
+    work: list[asyncio.Task[None]] = field(default_factory=list)
+    syncing: asyncio.Task[None] | None = None
+    terminated: bool = False
+
+    @property
+    def config(self) -> ApplicationConfig:
+        """What the configuration says of it."""
+        return self.source.config
+
+    @property
+    def rules(self) -> Rules:
+        """How it is retried and healed."""
+        sync = self.config.sync
+        return Rules(sync.retry, sync.heal, sync.self_heal)
+
+    def policy(
+        self,
+        shared: Policy,
+        intent: Intent,
+        names: tuple[str, ...],
+        now: datetime,
+        request: SyncRequest | None = None,
+    ) -> Policy:
+        """What planning it depends on; ``shared`` holds for the whole runtime, ``names`` are all
+        applications."""
+        changes = change_policy(self.config.sync, intent, names, now)
+        return replace(shared, changes=replace(changes, only=request.only if request else None))
+
+    def status(self, live: LiveState, intent: Intent, last: SyncRecord | None) -> ApplicationStatus:
+        """What people see of it."""
+        where = Position(self.config.sync.auto, self.gate, self.drift, intent.pin)
+        error = self.error or self.unplanned
+        return application_status(self.source.shown, self.desired, live, self.plan, error, last, where)
+
+    def compare(self, status: ApplicationStatus, now: datetime) -> None:
+        """Keep since when it is out of sync, and who moved it."""
+        synced = status.sync == "Synced"
+        if synced:
+            self.agreed = status.revision
+        if status.sync != "Unknown":
+            self.drift = follow_drift(
+                self.drift, synced=synced, revision=status.revision, agreed=self.agreed, now=now
+            )
+
+    def standing(self) -> Standing:
+        """What applications that depend on it need to know."""
+        if self.shown is None:
+            return Standing(False, "Unknown")
+        return Standing(self.shown.sync == "Synced", self.shown.health)
