@@ -34,3 +34,119 @@ class TableFormat(StrEnum):
 
     table = "table"
     json = "json"
+
+
+class PolicyName(StrEnum):
+    """The placement policies."""
+
+    reference = "reference"
+    pack = "pack"
+
+
+SUPPOSE = "What if"
+"""Heading of the options below in a command's help."""
+
+FromInventoryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--from-inventory",
+        help="Plan from this inventory file (`get inventory -o json`); no live system is asked.",
+        show_default=False,
+        rich_help_panel=SUPPOSE,
+    ),
+]
+RepositoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--repo",
+        help="Plan what this repository wants, without a configuration file.",
+        show_default=False,
+        rich_help_panel=SUPPOSE,
+    ),
+]
+RevisionOption = Annotated[
+    str, typer.Option("--revision", help="With --repo: branch, tag or commit.", rich_help_panel=SUPPOSE)
+]
+PathOption = Annotated[
+    str, typer.Option("--path", help="With --repo: folder inside it.", rich_help_panel=SUPPOSE)
+]
+WithServerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--with-server",
+        metavar="NAME",
+        help="Suppose one more server, or this one with other numbers.",
+        show_default=False,
+        rich_help_panel=SUPPOSE,
+    ),
+]
+ReplicasOption = Annotated[
+    int | None,
+    typer.Option(
+        "--replicas",
+        min=0,
+        max=1000,
+        help="Of --with-server. [default: 1, or as it is]",
+        show_default=False,
+        rich_help_panel=SUPPOSE,
+    ),
+]
+MemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="QUANTITY",
+        help="Of --with-server, each replica, such as 4Gi.",
+        show_default=False,
+        rich_help_panel=SUPPOSE,
+    ),
+]
+CapabilitiesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--capabilities",
+        metavar="A,B",
+        help="Of --with-server. [default: none, or as it is]",
+        show_default=False,
+        rich_help_panel=SUPPOSE,
+    ),
+]
+OvercommitOption = Annotated[
+    int | None,
+    typer.Option(
+        "--overcommit",
+        metavar="PERCENT",
+        min=0,
+        max=9999,
+        help="Of --with-server. [default: 10, or as it is]",
+        show_default=False,
+        rich_help_panel=SUPPOSE,
+    ),
+]
+WithoutServerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--without-server",
+        metavar="NAME[/INDEX]",
+        help="Suppose that this server is gone, or that replica lost. May be repeated.",
+        show_default=False,
+        rich_help_panel=SUPPOSE,
+    ),
+]
+PolicyOption = Annotated[
+    PolicyName | None,
+    typer.Option(
+        "--policy", help="Suppose this placement policy.", show_default=False, rich_help_panel=SUPPOSE
+    ),
+]
+MaxMovesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-moves",
+        min=0,
+        max=1_000_000,
+        help="With --policy pack: how many served replicas may move. [default: 0]",
+        show_default=False,
+        rich_help_panel=SUPPOSE,
+    ),
+]

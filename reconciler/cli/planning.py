@@ -1,17 +1,33 @@
-"""``moorage plan``, ``diff`` and ``explain``: what a sync would do, and why."""
+"""``moorage plan``, ``diff`` and ``explain``: what a sync would do, and why; and what if.
+
+Where something is supposed, or the inventory comes from a file, the plan is made here, by the planner
+that the controller has. It is shown and nothing else: only the controller executes, and only its own.
+"""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from reconciler.cli.exits import FAILED, NEGATIVE, OK, errors_exit_with
 from reconciler.cli.options import (
     ApplicationArgument,
+    CapabilitiesOption,
     ConfigOption,
+    FromInventoryOption,
+    MaxMovesOption,
+    MemoryOption,
     NamespaceOption,
+    OvercommitOption,
+    PathOption,
+    PolicyOption,
+    ReplicasOption,
+    RepositoryOption,
+    RevisionOption,
     ServerOption,
     TableFormat,
+    WithoutServerOption,
+    WithServerOption,
 )
 
 CHANGES_EXIT = 2
@@ -47,21 +63,47 @@ def plan(
         bool,
         typer.Option("--detailed-exitcode", help="Exit with 2 where there is something to do, 1 on errors."),
     ] = False,
+    namespace: NamespaceOption = "default",
+    inventory: FromInventoryOption = None,
+    repo: RepositoryOption = None,
+    revision: RevisionOption = "HEAD",
+    path: PathOption = ".",
+    with_server: WithServerOption = None,
+    replicas: ReplicasOption = None,
+    memory: MemoryOption = None,
+    capabilities: CapabilitiesOption = None,
+    overcommit: OvercommitOption = None,
+    without_server: WithoutServerOption = None,
+    policy: PolicyOption = None,
+    max_moves: MaxMovesOption = None,
     config: ConfigOption = None,
     server: ServerOption = None,
 ) -> int:
     """Show what a sync would do now: changes, moves, routes, capacity, and what cannot be placed."""
+    from reconciler import planner
     from reconciler.cli.output import as_json
     from reconciler.cli.plans import show_plan
     from reconciler.cli.session import answers, application
+    from reconciler.cli.supposing import Options, supposition
     from schemas.codec import encode
 
+    asked = Options(
+        namespace, inventory, repo, revision, path, with_server, replicas, memory, capabilities, overcommit,
+        tuple(without_server or ()), policy and policy.value, max_moves,
+    )  # fmt: skip
+    words: tuple[str, ...] = ()
     with errors_exit_with(NEGATIVE if detailed_exitcode else FAILED):
-        asked = answers(config, server)
-        made = asked.plan(name or application(asked, None).name)
+        if asked.given:
+            found = supposition(asked, name, config, server)
+            words, world = found.words, found.world
+            made = planner.plan(world.desired, world.live, world.policy, found.reason)
+        else:
+            answering = answers(config, server)
+            made = answering.plan(name or application(answering, None).name)
     if output is PlanFormat.json:
-        as_json(encode(made))
+        as_json(_marked(encode(made), words))
     else:
+        _show_words(words)
         show_plan(made, wide=output is PlanFormat.wide)
     return CHANGES_EXIT if detailed_exitcode and not made.empty else OK
 
@@ -86,13 +128,27 @@ def explain(
     every: AllOption = False,
     output: OutputOption = TableFormat.table,
     namespace: NamespaceOption = "default",
+    inventory: FromInventoryOption = None,
+    repo: RepositoryOption = None,
+    revision: RevisionOption = "HEAD",
+    path: PathOption = ".",
+    with_server: WithServerOption = None,
+    replicas: ReplicasOption = None,
+    memory: MemoryOption = None,
+    capabilities: CapabilitiesOption = None,
+    overcommit: OvercommitOption = None,
+    without_server: WithoutServerOption = None,
+    policy: PolicyOption = None,
+    max_moves: MaxMovesOption = None,
     config: ConfigOption = None,
     server: ServerOption = None,
 ) -> None:
     """Say why a model is where it is: the nearest servers, their verdicts, and what would help."""
+    from reconciler import planner
     from reconciler.answers import application_of
     from reconciler.cli.output import as_json
     from reconciler.cli.session import answers
+    from reconciler.cli.supposing import Options, supposition
     from reconciler.cli.why import show_explanation
     from schemas.codec import encode
     from schemas.errors import InputError
@@ -101,10 +157,33 @@ def explain(
     kind, slash, name = what.partition("/")
     if kind not in ("model", "models", "mlm") or not slash or not name:
         raise InputError("InvalidCommand", f"{what!r} is no model", "name it as model/NAME")
-    asked = answers(config, server)
     model = key("Model", namespace, name)
-    found = asked.explain(app or application_of(asked, model), model)
-    if output is TableFormat.json:
-        as_json(encode(found))
+    asked = Options(
+        namespace, inventory, repo, revision, path, with_server, replicas, memory, capabilities, overcommit,
+        tuple(without_server or ()), policy and policy.value, max_moves,
+    )  # fmt: skip
+    words: tuple[str, ...] = ()
+    if asked.given:
+        supposed = supposition(asked, app, config, server)
+        words, world = supposed.words, supposed.world
+        found = planner.explain(world.desired, world.live, world.policy, model)
     else:
+        answering = answers(config, server)
+        found = answering.explain(app or application_of(answering, model), model)
+    if output is TableFormat.json:
+        as_json(_marked(encode(found), words))
+    else:
+        _show_words(words)
         show_explanation(found, every=every)
+
+
+def _marked(said: dict[str, Any], words: tuple[str, ...]) -> dict[str, Any]:
+    """With a field that no real plan has, so that nothing takes a supposed one for one."""
+    return {"whatIf": list(words), **said} if words else said
+
+
+def _show_words(words: tuple[str, ...]) -> None:
+    from reconciler.cli.output import line
+
+    for each in words:
+        line(f"what if: {each}", style="yellow")

@@ -1,14 +1,14 @@
-"""Applied resources in the reference's columns, and as JSON, YAML or names.
+"""Applied resources in the reference's columns, server replicas in ours, and both as JSON, YAML or names.
 
 The columns are those that the reference's custom resources print; ``wide`` adds theirs of lower
 priority and ours.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from placement.quantity import readable_bytes
+from placement.quantity import readable_amount, readable_bytes
 from reconciler.cli import output
 
 Object = Mapping[str, Any]
@@ -138,6 +138,83 @@ def _table(kind: str, items: Sequence[Object], *, wide: bool, every: bool) -> No
         columns = (("NAMESPACE", lambda item: item["metadata"]["namespace"]), *columns)
     rows = [[cell(item) for _, cell in columns] for item in items]
     output.table([heading for heading, _ in columns], rows)
+
+
+def show_inventory(inventory: Object, form: str) -> None:
+    """Write an inventory file: as it is in JSON and YAML, else one line for every server replica."""
+    servers = inventory["servers"]
+    match form:
+        case "json":
+            output.as_json(inventory)
+        case "yaml":
+            output.as_yaml(inventory)
+        case "name":
+            for server, replica in _each_replica(servers):
+                output.line(f"server/{server['name']}/{replica['index']}")
+        case _ if any(server["replicas"] for server in servers):
+            columns = (*INVENTORY, *(INVENTORY_WIDE if form == "wide" else ()))
+            rows = [
+                [cell(server, replica) for _, cell in columns] for server, replica in _each_replica(servers)
+            ]
+            output.table([heading for heading, _ in columns], rows)
+        case _:
+            output.say("no server replicas found")
+
+
+def _each_replica(servers: Sequence[Object]) -> Iterator[tuple[Object, Object]]:
+    return ((server, replica) for server in servers for replica in server["replicas"])
+
+
+BAR = 10
+"""Characters of a memory bar."""
+
+
+def _bar(replica: Object) -> str:
+    """``[####......] 1.2Gi of 3Gi``: used and reserved, out of what may be promised."""
+    memory = replica["memory"]
+    taken, limit = memory["used"] + memory["reserved"], _limit(memory)
+    filled = min(BAR, -(-BAR * taken // limit)) if limit else BAR  # rounded up: what is in use shows
+    bar = "#" * filled + "." * (BAR - filled)
+    return f"[{bar}] {readable_bytes(taken)} of {readable_bytes(limit)}"
+
+
+def _limit(memory: Mapping[str, int]) -> int:
+    return memory["capacity"] + memory["capacity"] * memory["overcommitPercent"] // 100
+
+
+def _offered(server: Object, replica: Object) -> str:
+    return ",".join(replica.get("capabilities", server["capabilities"]))
+
+
+def _amounts(amounts: Mapping[str, int]) -> str:
+    return ",".join(f"{name}={readable_amount(amount)}" for name, amount in sorted(amounts.items()))
+
+
+def _loaded(replica: Object) -> str:
+    """``iris_1,wine_2 (LoadFailed)``."""
+    return ",".join(
+        f"{each['name']}_{each['number']}" + ("" if each["state"] == "Loaded" else f" ({each['state']})")
+        for each in replica["models"]
+    )
+
+
+ReplicaCell = Callable[[Object, Object], object]
+
+INVENTORY: tuple[tuple[str, ReplicaCell], ...] = (
+    ("NAMESPACE", lambda server, _: server["namespace"]),
+    ("REPLICA", lambda server, replica: f"{server['name']}/{replica['index']}"),
+    ("STATE", lambda _, replica: replica["state"]),
+    ("MEMORY", lambda _, replica: _bar(replica)),
+    ("MODELS", lambda _, replica: len(replica["models"])),
+    ("CAPABILITIES", _offered),
+)
+INVENTORY_WIDE: tuple[tuple[str, ReplicaCell], ...] = (
+    ("RESERVED", lambda _, replica: readable_bytes(replica["memory"]["reserved"])),
+    ("OVERCOMMIT", lambda _, replica: f"{replica['memory']['overcommitPercent']}%"),
+    ("INSTANCES", lambda _, replica: replica["instances"]),
+    ("RESOURCES", lambda _, replica: _amounts(replica["resources"])),
+    ("LOADED", lambda _, replica: _loaded(replica)),
+)
 
 
 def age(passed: Any) -> str:

@@ -52,6 +52,10 @@ _ALIASES = {
 }
 
 
+INVENTORY = "inventory"
+"""No kind of resources, but what the engine looks at: every server replica of every namespace."""
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     app.command()(status)
@@ -80,7 +84,9 @@ def status(
 
 
 def get(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="models, servers, experiments or pipelines.")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="models, servers, experiments, pipelines or inventory.")
+    ],
     name: Annotated[str | None, typer.Argument(help="One resource.", show_default=False)] = None,
     output: Annotated[Format, typer.Option("--output", "-o", help="How it is written.")] = Format.table,
     namespace: NamespaceOption = "default",
@@ -88,13 +94,17 @@ def get(
     config: ConfigOption = None,
     server: ServerOption = None,
 ) -> None:
-    """List applied resources with their state."""
+    """List applied resources with their state, or server replicas with what is loaded on them."""
     from reconciler.cli import resources
     from reconciler.cli.session import answers
     from schemas.errors import InputError
 
+    if kind == INVENTORY and name is None:
+        resources.show_inventory(answers(config, server).inventory(), output.value)
+        return
     if kind not in _ALIASES:
-        raise InputError("KindNotFound", f"unknown kind {kind!r}", f"one of: {', '.join(Kind)}")
+        known = ", ".join((*Kind, INVENTORY))
+        raise InputError("KindNotFound", f"unknown kind {kind!r}", f"one of: {known}")
     wanted = _KINDS[_ALIASES[kind]]
     found: list[dict[str, Any]] = list(answers(config, server).objects(wanted, None if every else namespace))
     if name is not None:
