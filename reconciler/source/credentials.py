@@ -1,38 +1,72 @@
-"""Who we are to a remote repository: the keys of the ssh agent, or what the URL itself says.
+"""Who we are to a remote repository, and whom we tell: values, and which of them an address gets.
 
-Host keys are checked by libgit2 against the user's known hosts. Credentials from files and the
-environment come with the applications' credential settings.
+Secrets are named here and read only when a server asks (:mod:`reconciler.source.fetching`).
 """
 
-import pygit2
-from pygit2.enums import CredentialType
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from reconciler.source.secrets import SecretFrom
+from reconciler.source.urls import scp_as_url
+
+TOKEN_USER = "x-access-token"  # noqa: S105 (a name; hosts that take a token as password ignore it)
+_PORTS = {"https": 443, "http": 80, "ssh": 22}
 
 
-class AgentCredentials(pygit2.RemoteCallbacks):
-    """Offers the ssh agent's keys, once per connection: libgit2 asks again for as long as it is answered."""
+@dataclass(frozen=True)
+class Credentials:
+    """For https a password or token with its user; for ssh a private key's file and its passphrase.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._asked = False
+    What is None is left to the address and the ssh agent.
+    """
 
-    def credentials(
-        self,
-        url: str,  # noqa: ARG002 (libgit2 passes it)
-        username_from_url: str | None,
-        allowed_types: CredentialType,
-    ) -> pygit2.credentials.Username | pygit2.KeypairFromAgent:
-        """Called by libgit2 where the server wants to know who asks. Raises GitError."""
-        user = username_from_url or "git"
-        if allowed_types & CredentialType.USERNAME:
-            return pygit2.credentials.Username(user)
-        if self._asked or not allowed_types & CredentialType.SSH_KEY:
-            raise pygit2.GitError("the server refuses: load a key that it knows into the ssh agent")
-        self._asked = True
-        return pygit2.KeypairFromAgent(user)
+    username: str | None = None
+    password: SecretFrom | None = None
+    key: Path | None = None
+    passphrase: SecretFrom | None = None
 
-    def certificate_check(self, certificate: None, valid: bool, host: bytes) -> bool:  # noqa: ARG002 (libgit2 passes them)
-        """Called by libgit2 with its own judgement of the server's key or certificate: it stands.
 
-        Without this override an unknown ssh host is accepted (tried with libgit2 1.9).
-        """
-        return bool(valid)
+@dataclass(frozen=True)
+class CredentialsFor:
+    """What every repository below ``url`` gets that has no credentials of its own."""
+
+    url: str
+    credentials: Credentials
+
+
+AGENT = Credentials()
+
+
+def credentials_for(repository: str, own: Credentials, common: Iterable[CredentialsFor] = ()) -> Credentials:
+    """Its own, or those of the longest address that it lies below, or none at all."""
+    if own != AGENT:
+        return own
+    fitting = [each for each in common if _below(repository, each.url)]
+    return max(fitting, key=lambda each: len(_path(each.url))).credentials if fitting else AGENT
+
+
+def origin(address: str) -> tuple[str, str, int]:
+    """Scheme, host and port of a remote address: whoever answers there is told its credentials."""
+    url = _split(address)
+    return url.scheme, (url.hostname or "").rstrip("."), url.port or _PORTS.get(url.scheme, 0)
+
+
+def _below(address: str, prefix: str) -> bool:
+    """Hosts are compared whole, paths by folders; a path that climbs is below nothing."""
+    try:
+        if origin(address) != origin(prefix):
+            return False
+        here, there = _path(address), _path(prefix)
+    except ValueError:
+        return False
+    return ".." not in here and here[: len(there)] == there
+
+
+def _path(address: str) -> list[str]:
+    return [part for part in unquote(_split(address).path).split("/") if part not in ("", ".")]
+
+
+def _split(address: str) -> SplitResult:
+    return urlsplit(scp_as_url(address))

@@ -36,7 +36,13 @@ def daemon(folder: Path) -> Iterator[str]:
 @contextmanager
 def web(folder: Path) -> Iterator[str]:
     """As :func:`daemon`, by HTTP; whoever does not know the password is refused."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Backend,), {"folder": folder}))
+    with _serving(type("Handler", (_Backend,), {"folder": folder})) as host:
+        yield host
+
+
+@contextmanager
+def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
@@ -48,13 +54,53 @@ def web(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
+def redirect(target: str) -> Iterator[str]:
+    """A host that sends everybody to ``target``."""
+
+    class Redirect(_Quiet):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", f"{target}{self.path}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    with _serving(Redirect) as host:
+        yield host
+
+
+@contextmanager
+def curious() -> Iterator[tuple[str, list[str | None]]]:
+    """A host that always wants to know who asks, and the ``Authorization`` headers that it was shown."""
+    shown: list[str | None] = []
+
+    class Curious(_Quiet):
+        def do_GET(self) -> None:
+            shown.append(self.headers.get("Authorization"))
+            self._ask()
+
+    with _serving(Curious) as host:
+        yield host, shown
+
+
+@contextmanager
 def silence() -> Iterator[str]:
     """A host that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield f"127.0.0.1:{listening.getsockname()[1]}"
 
 
-class _Backend(BaseHTTPRequestHandler):
+class _Quiet(BaseHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class's word)
+        """Nothing to stderr."""
+
+    def _ask(self) -> None:
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", 'Basic realm="git"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+class _Backend(_Quiet):
     """CGI to ``git http-backend``."""
 
     folder: Path
@@ -65,16 +111,10 @@ class _Backend(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._serve(self.rfile.read(int(self.headers["Content-Length"])))
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class's word)
-        """Nothing to stderr."""
-
     def _serve(self, body: bytes) -> None:
         wanted = base64.b64encode(f"{USER}:{PASSWORD.replace('%2F', '/')}".encode()).decode()
         if self.headers.get("Authorization") != f"Basic {wanted}":
-            self.send_response(401)
-            self.send_header("WWW-Authenticate", 'Basic realm="git"')
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self._ask()
             return
         path, _, query = self.path.partition("?")
         environment = {

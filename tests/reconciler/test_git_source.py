@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.source import git as source_module
+from reconciler.source import fetching
 from reconciler.source import trees as trees_module
 from reconciler.source.git import MAX_BLOB, MAX_TEXT, GitSource, Snapshot
 from reconciler.source.readings import Readings
@@ -422,16 +422,16 @@ def test_credentials_of_a_url_open_a_private_repository(tmp_path):
         reader.fetch()
         assert reader.snapshot().revision == head
         stranger = source(f"http://{USER}:wrong-{PASSWORD}@{host}/r.git", mirror=tmp_path / "other")
-        with pytest.raises(TransientError) as error:
+        with pytest.raises(InputError) as error:
             stranger.fetch()
-    assert error.value.reason == "FetchFailed"
+    assert error.value.reason == "FetchDenied"
     assert "word" not in str(error.value)
 
 
 @pytest.mark.real
 def test_remote_that_never_answers_does_not_hang(tmp_path, monkeypatch):
     """A fetch ends by itself; the next poll tries again."""
-    monkeypatch.setattr(source_module, "TIMEOUTS_MS", (200, 200))
+    monkeypatch.setattr(fetching, "TIMEOUTS_MS", (200, 200))
     with silence() as host, pytest.raises(TransientError) as error:
         source(f"http://{host}/r.git", mirror=tmp_path / "mirror").fetch()
     assert error.value.reason == "FetchFailed"
