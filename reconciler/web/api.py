@@ -1,7 +1,7 @@
 """The controller's JSON API, on loopback: what the commands show, and a hint to look again.
 
-It reads and never changes anything; the only way to change the world is a commit. Keys are camelCase
-through :mod:`schemas.codec`. Paths and answers are documented in ``docs/api.md``.
+It reads; what is wanted changes by a commit only. What a person may ask for beside that (a rebalance) is
+refused unless it is just what was shown. Keys are camelCase through :mod:`schemas.codec`. Paths and answers are documented in ``docs/api.md``.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from reconciler.loop import Controller
 from reconciler.server_log import MAX_LINES, read_log
 from reconciler.web.errors import http_error, moorage_error, unexpected_error
 from reconciler.web.guard import Guard
+from reconciler.web.rebalance import rebalance_routes
 from reconciler.web.webhook import CLOSED, Webhook
 from reconciler.web.webhook import PATH as WEBHOOK
 from schemas.codec import encode
@@ -59,6 +60,7 @@ def make_app(questions: Questions, webhook: Webhook | None = None) -> Starlette:
             Route(f"{named}/diff", api.diff),
             Route(f"{named}/explain", api.explain),
             Route(f"{named}/refresh", api.refresh, methods=["POST"]),
+            *rebalance_routes(questions.controller.rebalancer),
             Route(WEBHOOK, webhook.take, methods=["POST"]),
             Route("/api/v1/resources", api.resources),
             Route("/api/v1/inventory", api.inventory),
