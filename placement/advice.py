@@ -32,8 +32,8 @@ _Candidate = tuple[Remedy, tuple[Server, ...]]
 class Advisor:
     """Remedies against one inventory, which is the one after the plan.
 
-    A search and its proof cost up to a millisecond; after ``searches`` of them what was not answered
-    before gets no answer. None is no bound.
+    A search and its proof cost up to a millisecond, the first one of a class as much as one per ten
+    servers; after ``searches`` of them what was not answered before gets no answer. None is no bound.
     """
 
     def __init__(self, inventory: Inventory, policy: Policy = REFERENCE, searches: int | None = None) -> None:
@@ -58,9 +58,9 @@ class Advisor:
 
     def _search(self, demand: Demand, namespace: "_Namespace") -> Remedy | None:
         if self._searches is not None:
-            if not self._searches:
+            if self._searches <= 0:
                 return None
-            self._searches -= 1
+            self._searches -= 1 + namespace.survey_cost(demand)
         if demand.replicas <= 0 and self._is_whole(demand, Inventory(namespace.servers)):
             return None  # what is scaled to 0 asks less of a replica than the candidates know
         candidates = namespace.candidates(demand)
@@ -90,6 +90,11 @@ class _Namespace:
             for replica in server.replicas:
                 for entry in replica.loaded:
                     self.entries.setdefault(entry.model, []).append((server, entry))
+
+    def survey_cost(self, demand: Demand) -> int:
+        """How many searches the first look at all servers counts for; 0 where it was had."""
+        surveyed = demand.server is not None or _class(demand) in self._fields
+        return 0 if surveyed else len(self.servers) // 10
 
     def candidates(self, demand: Demand) -> Iterator[_Candidate]:
         """What may help, cheapest first; nothing where the demand is served as it wants to be."""
@@ -126,7 +131,7 @@ class _Namespace:
 
     def _open(self, demand: Demand, known: Mapping[str, Server]) -> "_Fields":
         """Of all servers as strangers see them, but for those that know this version: these themselves."""
-        key = demand.requirements, demand.explainer, demand.resources
+        key = _class(demand)
         if key not in self._fields:
             stranger = replace(demand, model="", version="")
             self._fields[key] = _survey(stranger, self._servers.values())
@@ -135,6 +140,10 @@ class _Namespace:
 
 
 _Fields = list[tuple[Field, frozenset[str]]]
+
+
+def _class(demand: Demand) -> _Class:
+    return demand.requirements, demand.explainer, demand.resources
 
 
 def _question(demand: Demand) -> Demand:

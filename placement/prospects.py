@@ -126,7 +126,7 @@ def prospects(demand: Demand, server: Server, answers: Answers) -> Prospects | N
     takers = [replica for replica, found in said if found.accepts]
     free = tuple(replica for replica in takers if not holds(demand, replica))
     rooms = sorted((_room_for(demand, replica) for replica in takers), reverse=True)
-    return Prospects(server, tuple(rooms), further, free, _gains(rooms, said), _shorts(said))
+    return Prospects(server, tuple(rooms), further, free, _gains(demand, rooms, said), _shorts(said))
 
 
 def _lists(demand: Demand, replica: ServerReplica) -> bool:
@@ -144,14 +144,16 @@ def _room(replica: ServerReplica) -> int:
 _Said = Sequence[tuple[ServerReplica, Answer]]
 
 
-def _gains(rooms: Sequence[int], said: _Said) -> tuple[tuple[tuple[str, ...], tuple[int, ...]], ...]:
+def _gains(
+    demand: Demand, rooms: Sequence[int], said: _Said
+) -> tuple[tuple[tuple[str, ...], tuple[int, ...]], ...]:
     """By what single replicas lack, and by all of it: more sets are not tried."""
     missing = {found.lacks for _, found in said if found.lacks}
     if len(missing) > 1:
         missing.add(tuple(sorted({name for names in missing for name in names})))
     gains = []
     for names in sorted(missing, key=lambda names: (len(names), names)):
-        won = [_room(replica) for replica, found in said if found.lacks and set(found.lacks) <= set(names)]
+        won = [_room_for(demand, r) for r, found in said if found.lacks and set(found.lacks) <= set(names)]
         gains.append((names, tuple(sorted([*rooms, *won], reverse=True))))
     return tuple(gains)
 

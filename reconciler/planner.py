@@ -52,7 +52,7 @@ class Policy:
     rebalance: int = 0
 
 
-MOST_REMEDIES = 1_000
+MOST_REMEDIES = 2_000
 """Searches for remedies in one plan, of up to a millisecond each; ``explain`` answers for the rest."""
 
 

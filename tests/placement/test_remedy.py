@@ -19,6 +19,8 @@ from tests.placement.builders import GI, demand, entry, executed, free_server, i
 from tests.placement.strategies import demands, inventories
 
 WHOLE = ("Scheduled", "ScaledDown")
+QUICK = settings(deadline=None, max_examples=50)
+"""Each example asks the engine many times."""
 POLICIES = (REFERENCE, Policy("pack", steps=50))
 
 
@@ -38,6 +40,7 @@ def advise(wanted: Demand, *servers: Server) -> Remedy:
     return found
 
 
+@QUICK
 @given(inventories(), demands(), st.sampled_from(POLICIES))
 def test_a_remedy_helps(world: Inventory, wanted: list[Demand], policy: Policy) -> None:
     """Applied to the whole inventory, under either policy, the engine places the model."""
@@ -47,6 +50,7 @@ def test_a_remedy_helps(world: Inventory, wanted: list[Demand], policy: Policy) 
         assert found is None or solves(found, each, world, policy)
 
 
+@QUICK
 @given(inventories(), demands())
 def test_what_needs_no_remedy_gets_none(world: Inventory, wanted: list[Demand]) -> None:
     """A model that is placed as it wants to be."""
@@ -56,6 +60,7 @@ def test_what_needs_no_remedy_gets_none(world: Inventory, wanted: list[Demand]) 
             assert advisor.remedy(each) is None
 
 
+@QUICK
 @given(inventories(), demands())
 def test_a_remedy_holds_among_all_others(world: Inventory, wanted: list[Demand]) -> None:
     """Planned with everybody after the plan is done, the model is placed, unless another one that waits
@@ -102,7 +107,7 @@ def every_change(wanted: Demand, world: Inventory) -> Iterator[Remedy]:
         )
 
 
-@settings(deadline=None, max_examples=60)  # tries every change that there is
+@QUICK
 @given(inventories(), demands())
 def test_the_cheapest_kind_is_found(world: Inventory, wanted: list[Demand]) -> None:
     """Of everything that could be tried, the kind that is told is the first that helps."""
@@ -117,6 +122,7 @@ def test_the_cheapest_kind_is_found(world: Inventory, wanted: list[Demand]) -> N
         assert (found.kind if found else None) == first
 
 
+@QUICK
 @given(inventories(), demands())
 def test_a_remedy_asks_for_no_more_than_needed(world: Inventory, wanted: list[Demand]) -> None:
     """One replica or one byte less on that server would not do."""
@@ -129,6 +135,7 @@ def test_a_remedy_asks_for_no_more_than_needed(world: Inventory, wanted: list[De
             assert not solves(replace(found, replicas=found.replicas - 1), each, world)
 
 
+@QUICK
 @given(inventories(), demands(), st.randoms(use_true_random=False))
 def test_remedies_do_not_depend_on_what_was_asked_before(
     world: Inventory, wanted: list[Demand], random: Random
@@ -221,3 +228,12 @@ def test_a_partly_placed_model_is_completed() -> None:
 def test_a_namespace_without_servers_has_no_remedy() -> None:
     """No single change of what is there helps."""
     assert Advisor(Inventory()).remedy(demand()) is None
+
+
+def test_a_bounded_advisor_answers_what_it_answered() -> None:
+    """Once its searches are used up, equal demands still get their remedy and others none."""
+    advisor = Advisor(inventory(free_server("a", GI)), searches=1)
+    first = advisor.remedy(demand("iris", 2 * GI))
+    assert first is not None
+    assert advisor.remedy(demand("wine", 2 * GI)) == first
+    assert advisor.remedy(demand("rose", 3 * GI)) is None
