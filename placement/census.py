@@ -7,7 +7,7 @@ model's own version are asked for themselves. The sentences are those of
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -49,7 +49,7 @@ class Census:
 
     def explain_partial(self, demand: Demand, server: ServerLedger, positions: Sequence[int]) -> str:
         """Why ``server``, which took the demand at ``positions``, took no more of it."""
-        counted = tally(demand, server_verdicts(demand, _after(server, demand, positions)))
+        counted = self._namespaces[demand.namespace].tally_partial(demand, server, positions)
         return describe_partial(demand, server.name, len(positions), counted)
 
 
@@ -74,11 +74,7 @@ class _NamespaceCensus:
 
     def explain(self, demand: Demand) -> str:
         need = self._namespace.classes.need(demand)
-        known = {
-            (server, position)
-            for server, position, entry in self._namespace.entries(demand.model)
-            if entry.version == demand.version
-        }
+        known = {(server, position) for server, position, _ in self._known(demand)}
         if known:
             return describe(demand, self._tally(demand, need, known))
         key = (need, demand.server, demand.memory, demand.replicas, demand.min_replicas)
@@ -86,15 +82,33 @@ class _NamespaceCensus:
             self._sentences[key] = describe(demand, self._tally(demand, need, known))
         return self._sentences[key]
 
+    def tally_partial(self, demand: Demand, server: ServerLedger, positions: Sequence[int]) -> Tally:
+        """The server's replicas beside those at ``positions``, which took the demand."""
+        known = {p for owner, p, entry in self._known(demand) if owner is server}
+        strangers = self._strangers(self._namespace.classes.need(demand))
+        others = [p for p in range(len(server.replicas)) if p not in positions]
+        reasons = {p: strangers.reason(server, p, demand.memory) for p in others}
+        closest = strangers.closest(server, demand.memory, others)
+        if closest is None or not known.issubset(positions):
+            return tally(demand, server_verdicts(demand, _after(server, demand, positions)))
+        return Tally({}, Counter(reasons.values()), name_miss(_verdict_after(server, closest, demand)))
+
+    def _known(self, demand: Demand) -> Iterator[tuple[ServerLedger, int, LoadedModel]]:
+        entries = self._namespace.entries(demand.model)
+        return (item for item in entries if item[2].version == demand.version)
+
+    def _strangers(self, need: Need) -> Strangers:
+        if need not in self._classes:
+            self._classes[need] = Strangers(need, self._namespace)
+        self._classes[need].refresh()
+        return self._classes[need]
+
     def _tally(self, demand: Demand, need: Need, known: set[tuple[ServerLedger, int]]) -> Tally:
         if demand.server is not None:
             return self._tally_pinned(demand, self._namespace.by_name.get(demand.server))
         if not self._namespace.open:
             return Tally(self._refusals, {}, "")
-        if need not in self._classes:
-            self._classes[need] = Strangers(need, self._namespace)
-        strangers = self._classes[need]
-        strangers.refresh()
+        strangers = self._strangers(need)
         servers = Counter(self._refusals)
         servers["NotEnoughReplicas"] += len(self._namespace.open)
         replicas = strangers.count(demand.memory)  # classes name resources, so memory decides the rest

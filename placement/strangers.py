@@ -6,6 +6,7 @@ changed since is looked at anew before the next question, server by server.
 
 from bisect import bisect_left, insort
 from collections import Counter
+from collections.abc import Container
 
 from placement.classes import Need
 from placement.filters import LACKS_UNKNOWN
@@ -41,7 +42,7 @@ class Strangers:
         for shares in self._shares.values():
             shares.sort()
         self._near = namespace.of_kinds(capable) or [servers[0] for servers in namespace.by_kind.values()]
-        self._most = max(len(server.replicas) for server in self._near)
+        self._most = max((len(server.replicas) for server in self._near), default=0)
 
     def _tell(self, server: ServerLedger) -> list[tuple[VerdictReason, int]]:
         """Bytes free per instance, each with what is said to those who ask for no more."""
@@ -105,12 +106,14 @@ class Strangers:
             self._nearest[count] = min(known, key=known.__getitem__)
         return self._nearest[count]
 
-    def closest(self, server: ServerLedger, memory: int) -> int | None:
-        """The position that comes closest among those that reject ``memory`` bytes, if any does."""
+    def closest(self, server: ServerLedger, memory: int, among: Container[int] | None = None) -> int | None:
+        """The position that comes closest of those (``among`` some) that reject ``memory`` bytes, if any
+        does."""
         if server not in self._closest:
             self._closest[server] = sorted(range(len(server.free)), key=lambda p: self._distance(server, p))
         order = self._closest[server]
-        return next((p for p in order if self.reason(server, p, memory) != "Accepted"), None)
+        rejects = (p for p in order if self.reason(server, p, memory) != "Accepted")
+        return next((p for p in rejects if among is None or p in among), None)
 
     def _distance(self, server: ServerLedger, position: int) -> Distance:
         standing = server.standing(self._need, position)
