@@ -1,7 +1,8 @@
 """The controller's JSON API, on loopback: what the commands show, and a hint to look again.
 
 It reads; what is wanted changes by a commit only. What a person may ask for beside that (a rebalance) is
-refused unless it is just what was shown. Keys are camelCase through :mod:`schemas.codec`. Paths and answers are documented in ``docs/api.md``.
+refused unless it is just what was shown. Keys are camelCase through :mod:`schemas.codec`. Paths and
+answers are documented in ``docs/api.md``.
 """
 
 import asyncio

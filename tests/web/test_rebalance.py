@@ -1,8 +1,12 @@
 """Rebalances through the API: shown, asked for by digest, done in their turn."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import httpx
 import pytest
 
+from reconciler.intent import Said
 from reconciler.plan import Plan
 from schemas.codec import decode
 from tests.cli.controller import RunningController
@@ -67,6 +71,25 @@ def test_it_is_dropped_where_the_world_changes_before_its_turn(
     ((step, why),) = run(api)["results"]  # type: ignore[misc]
     assert step == "plan"
     assert why.split(":")[0] in ("PlanChanged", "SyncPending")
+
+
+def test_it_is_refused_while_an_application_is_suspended(
+    api: httpx.Client, controller: RunningController
+) -> None:
+    """Models of every application may move, so each of them has to let people change things."""
+    half_empty(controller)
+    digest = api.get(PATH).json()["digest"]
+    said = Said("ada", datetime.now(UTC), "an audit")
+
+    async def suspend() -> None:
+        controller.controller.intents.change("example", lambda intent: replace(intent, suspended=said))
+        controller.controller.intend("example")
+
+    controller.call(suspend())
+    controller.until(lambda: not controller.controller.followed("example").gate.manual)
+    answer = api.post(PATH, params={"digest": digest})
+    assert (answer.status_code, answer.json()["error"]["reason"]) == (503, "Suspended")
+    assert "an audit" in answer.json()["error"]["message"]
 
 
 def test_pushes_go_on_after_it(api: httpx.Client, controller: RunningController) -> None:
