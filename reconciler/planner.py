@@ -21,21 +21,21 @@ from reconciler.annotated import is_recreated, named_resources, priority
 from reconciler.book import ModelName
 from reconciler.desired import Desired
 from reconciler.diff import Diff, diff
+from reconciler.failures import failures, placed_against
 from reconciler.guards import ChangePolicy
 from reconciler.moves import Moves, World, plan_moves
-from reconciler.plan import PLANNER_VERSION, Failure, Load, Plan, RouteChange, effects_digest
+from reconciler.plan import PLANNER_VERSION, Load, Plan, RouteChange, effects_digest
 from reconciler.projection import ServerPlan, occupation, plan_servers
 from reconciler.rounds import waits
 from reconciler.routing import routes
 from reconciler.transition import route_changes
 from reconciler.undeclared import undeclared
-from runtime.routes import Target
 from runtime.state import LiveState
 from schemas.codec import digest, encode, joined
 from schemas.errors import InputError
 from schemas.resource import Resource, ResourceKey, key
 from schemas.scaling import effective_scaling
-from schemas.specs import ExperimentSpec, ModelSpec, PipelineSpec, ServerConfigSpec
+from schemas.specs import ExperimentSpec, ModelSpec, ServerConfigSpec
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,6 @@ class Policy:
     listening: tuple[str, ...] | None = None
     placement: PlacementPolicy = REFERENCE
     rebalance: int = 0
-
-
-MOST_REMEDIES = 2_000
-"""Searches for remedies in one plan, of up to a millisecond each; ``explain`` answers for the rest."""
 
 
 def plan(desired: Desired, live: LiveState, policy: Policy, reason: str = "Sync") -> Plan:
@@ -71,7 +67,7 @@ def plan(desired: Desired, live: LiveState, policy: Policy, reason: str = "Sync"
         loads=moves.loads,
         unloads=moves.unloads,
         routes=_route_changes(wanted, moves, live),
-        failures=_failures(wanted, servers, moves, policy),
+        failures=failures(wanted, servers, moves, policy.placement, policy.listening),
         held=difference.held,
         warnings=undeclared(_changed_models(difference), servers.servers),
         capacity=moves.capacity,
@@ -186,59 +182,6 @@ def _route_changes(
     return route_changes(live.routes, after, moves, experiments)
 
 
-def _failures(
-    wanted: Mapping[ResourceKey, Resource], servers: ServerPlan, moves: Moves, policy: Policy
-) -> tuple[Failure, ...]:
-    """One per resource: what keeps a model from running comes before what keeps it from being asked."""
-    found = {failure.key: failure for failure in (*servers.failures, *_model_failures(moves, policy))}
-    for resource in wanted.values():
-        failure = _composite_failure(resource, moves.targets) or _listener_failure(resource, policy)
-        if failure is not None:
-            found.setdefault(failure.key, failure)
-    return tuple(found[key_] for key_ in sorted(found))
-
-
-def _listener_failure(resource: Resource, policy: Policy) -> Failure | None:
-    namespace = resource.key.namespace
-    asked = isinstance(resource.spec, ModelSpec | ExperimentSpec)
-    if not asked or policy.listening is None or namespace in policy.listening:
-        return None
-    message = f"the gateway has no port for namespace {namespace}: name one under gateway.listeners"
-    return Failure(resource.key, "NamespaceNotServed", message)
-
-
-def _model_failures(moves: Moves, policy: Policy) -> Iterator[Failure]:
-    advisor = Advisor(moves.inventory, policy.placement, MOST_REMEDIES)
-    for demand, assignment in moves.assignments:
-        if waits(assignment):
-            yield Failure(
-                key("Model", demand.namespace, demand.model),
-                assignment.outcome,
-                assignment.message,
-                demand.replicas,
-                len(assignment.indices),
-                advisor.remedy(demand),
-            )
-
-
-def _composite_failure(resource: Resource, targets: Mapping[tuple[str, str], Target]) -> Failure | None:
-    """Why a pipeline or an experiment cannot be what its manifest says, or None."""
-    spec = resource.spec
-    if isinstance(spec, PipelineSpec) or (
-        isinstance(spec, ExperimentSpec) and spec.resource_type == "pipeline"
-    ):
-        return Failure(resource.key, "NoDataflowEngine", "this runtime has no dataflow engine for pipelines")
-    if not isinstance(spec, ExperimentSpec):
-        return None
-    members = {c.name for c in spec.candidates} | ({spec.mirror.name} if spec.mirror else set())
-    missing = sorted(name for name in members if (resource.key.namespace, name) not in targets)
-    if not missing:
-        return None
-    message = f"not served: {', '.join(missing)}"
-    placed = len(members) - len(missing)
-    return Failure(resource.key, "CandidatesNotReady", message, len(members), placed)
-
-
 def _specs(wanted: Mapping[ResourceKey, Resource], loads: tuple[Load, ...]) -> dict[str, ModelSpec]:
     specs: dict[str, ModelSpec] = {}
     for load in loads:
@@ -273,5 +216,6 @@ def explain(desired: Desired, live: LiveState, policy: Policy, model: ResourceKe
     moves = _moves(difference, wanted, servers, live, policy, (model.namespace, model.name))
     demand = model_demand(resource)
     assignment = next(a for d, a in moves.assignments if d == demand)
-    remedy = Advisor(moves.inventory, policy.placement).remedy(demand) if waits(assignment) else None
-    return Explanation(demand, assignment, verdicts(demand, moves.inventory), remedy)
+    inventory = placed_against(demand, moves)
+    remedy = Advisor(inventory, policy.placement).remedy(demand) if waits(assignment) else None
+    return Explanation(demand, assignment, verdicts(demand, inventory), remedy)

@@ -70,6 +70,10 @@ class _Rounds:
             before = book.moves()
             book = self._recreate(demands, book, policy)
             demands = self._waiting(demands)
+            for demand in self._recreated(demands, book)[:MOST_TRIES]:
+                if book.moves() == before:  # those that want the same room may have kept each other from it
+                    book = self._recreate([demand], book, policy)
+            demands = self._waiting(demands)
             if book.moves() == before or not self._recreated(demands, book):
                 break
         return book

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from reconciler.planner import plan
+from reconciler.planner import explain, plan
 from runtime.operations import LoadModel, SetRoutes, UnloadModel
-from schemas.resource import Resource
+from schemas.resource import Resource, key
 from tests.fakes.simulated import SimulatedRuntime
 from tests.reconciler.world import POLICY, desired, failures, live_models, model, routed, server, settle
 
@@ -137,3 +137,38 @@ def test_recreated_model_waits_also_for_what_goes_with_its_server():
     assert [[(u.replica.server, u.reason) for u in load.needs] for load in plans[0].loads] == [
         [("s1", "ServerReplicaGone")]
     ]
+
+
+def test_those_that_want_the_same_room_do_not_keep_each_other_from_it():
+    """Both cannot be recreated at once, and the first one takes what the second alone would fit into."""
+
+    async def story():
+        world = SimulatedRuntime()
+        await settle(desired(server(), model("a", memory="400M"), model("b", memory="500M")), world)
+        after = [
+            model("a", memory="700M", storageUri="gs://v2", annotations=RECREATE),
+            model("b", memory="600M", storageUri="gs://v2", annotations=RECREATE),
+        ]
+        plans = await settle(desired(server(), *after), world)
+        return plans, await world.observe()
+
+    plans, live = run(story())
+    assert len(plans) == 1
+    assert live_models(live) == ["a_1 mlserver/0 Loaded", "b_2 mlserver/0 Loaded"]
+    assert failures(plans[0]) == [("Model default/a", "ScheduleFailed")]
+
+
+def test_explanation_and_remedy_of_recreate_count_the_old_version_as_gone():
+    """What is missing is told beside nothing, since the old version would go first."""
+
+    async def story():
+        world = SimulatedRuntime()
+        await settle(desired(server(), model("iris", memory="600M")), world)
+        wanted = desired(server(), upgraded("1200M", annotations=RECREATE))
+        live = await world.observe()
+        return explain(wanted, live, POLICY, key("Model", "default", "iris")), plan(wanted, live, POLICY)
+
+    explanation, todo = run(story())
+    assert [v.numbers["free"] for v in explanation.verdicts if v.index == 0] == [1_000_000_000]
+    assert explanation.remedy == todo.failures[0].remedy
+    assert (explanation.remedy.kind, explanation.remedy.memory) == ("MoreMemory", 200_000_000)
