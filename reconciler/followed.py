@@ -28,9 +28,16 @@ class Asked:
     """A request under way: the answer that is waited for, and the plan made for it."""
 
     request: SyncRequest
-    answer: asyncio.Future[SyncAnswer]
+    answer: asyncio.Future[SyncAnswer] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
     plan: Plan | None = None
     desired: Desired | None = None
+
+    def end(self, answer: SyncAnswer) -> None:
+        """Answer whoever still waits."""
+        if not self.answer.done():
+            self.answer.set_result(answer)
 
 
 @dataclass(eq=False)
@@ -48,7 +55,7 @@ class Followed:
     agreed: str = ""
     shown: ApplicationStatus | None = None
     asked: dict[int, Asked] = field(default_factory=dict)
-    work: list[asyncio.Task[None]] = field(default_factory=list)
+    watching: asyncio.Task[None] | None = None
     syncing: asyncio.Task[None] | None = None
     terminated: bool = False
 

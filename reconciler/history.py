@@ -102,6 +102,10 @@ class History:
         row = self._db.execute(f"SELECT {_COLUMNS} FROM syncs WHERE id = ?", (sync,)).fetchone()  # noqa: S608 (constant columns)
         return _record(row) if row else None
 
+    def last(self, application: str) -> SyncRecord | None:
+        """The newest sync of an application."""
+        return next(iter(self.syncs(application, limit=1)), None)
+
     def agreed(self, application: str) -> str:
         """The revision at which Git and live agreed last, empty where they never did."""
         row = self._db.execute("SELECT revision FROM agreed WHERE application = ?", (application,)).fetchone()

@@ -16,7 +16,7 @@ DOING = frozenset(
         "reconciler.address", "reconciler.answers", "reconciler.compose", "reconciler.config", "reconciler.config_file", "reconciler.ending", "reconciler.followed",
         "reconciler.history", "reconciler.intent_store", "reconciler.loop", "reconciler.offline", "reconciler.rebalancer",
         "reconciler.server_log",
-        "reconciler.sync",
+        "reconciler.sync", "reconciler.commands", "reconciler.work",
     }
 )  # fmt: skip
 """Modules that do things or only name them; every other one beside them has to be in the contract."""

@@ -1,0 +1,137 @@
+"""What people may do to applications, beside asking for a sync: pin, suspend, confirm, open windows.
+
+Each is written down as intent before anything acts on it, and comes into force with the controller's next
+look. A read-only controller refuses all of it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from reconciler.intent import (
+    Intent,
+    Pin,
+    Said,
+    WindowOverride,
+    confirm_deletes,
+    resume_resource,
+    suspend_resource,
+)
+from reconciler.loop import Controller
+from reconciler.requests import SyncAnswer, SyncRequest
+from reconciler.status import SyncRecord
+from schemas.errors import InputError
+from schemas.resource import ResourceKey
+
+ASKING = ("PruneAwaitsConfirmation", "PruneRefusedEmpty", "PruneThreshold")
+"""Reasons that a confirmation answers."""
+LONGEST = timedelta(days=7)
+"""Of a confirmation or an override: what is longer belongs into the configuration."""
+
+
+@dataclass(frozen=True)
+class Who:
+    """Who says it, and why, as it will be shown."""
+
+    name: str
+    why: str = ""
+
+    def said(self) -> Said:
+        """Said now."""
+        return Said(self.name[:200], datetime.now(UTC), self.why[:500])
+
+
+class Commands:
+    """Commands on the applications of ``controller``. All of them raise InputError
+    ``ApplicationNotFound``, and ``ReadOnly`` where nothing may be changed."""
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+
+    async def sync(self, name: str, request: SyncRequest) -> SyncAnswer:
+        """Sync now; returns when it has ended."""
+        if not request.dry_run:
+            self._controller.require_writable()
+        return await self._controller.sync(name, request)
+
+    def refresh(self, name: str) -> None:
+        """Look at the source now."""
+        self._controller.hint(name)
+
+    def terminate(self, name: str) -> None:
+        """End the sync under way. Raises InputError ``NothingUnderWay``."""
+        self._controller.require_writable()
+        if not self._controller.terminate(name):
+            raise InputError("NothingUnderWay", f"no sync of {name} is under way")
+
+    async def pin(self, name: str, revision: str, who: Who) -> Intent:
+        """Stay at a revision until unpinned. Raises InputError ``RevisionNotFound``."""
+        commit = await self._controller.resolve(name, revision)
+        return self._say(name, lambda intent: replace(intent, pin=Pin(commit, who.said())))
+
+    def unpin(self, name: str) -> Intent:
+        """Follow Git again."""
+        return self._say(name, lambda intent: replace(intent, pin=None))
+
+    async def roll_back(self, name: str, sync: int | None, who: Who) -> Intent:
+        """Pin the revision of an earlier sync; without one, that of the last that succeeded before the
+        current. Raises InputError ``HistoryEntryNotFound``."""
+        record = self._entry(name, sync)
+        why = who.why or f"rollback to sync {record.id}"
+        return await self.pin(name, record.revision, replace(who, why=why))
+
+    def _entry(self, name: str, sync: int | None) -> SyncRecord:
+        syncs = self._controller.history.syncs(name)
+        current = self._controller.application(name).revision
+        earlier = [r for r in syncs if r.phase == "Succeeded" and r.revision != current]
+        found = [r for r in syncs if r.id == sync] if sync is not None else earlier[:1]
+        if not found:
+            which = f"sync {sync}" if sync is not None else "earlier sync that succeeded"
+            raise InputError(
+                "HistoryEntryNotFound", f"{name} has no {which}", "moorage app history lists them"
+            )
+        return found[0]
+
+    def suspend(self, name: str, key: ResourceKey | None, who: Who) -> Intent:
+        """Leave the application, or one of its resources, as it is."""
+        if key is None:
+            return self._say(name, lambda intent: replace(intent, suspended=who.said()))
+        return self._say(name, lambda intent: suspend_resource(intent, key, who.said()))
+
+    def resume(self, name: str, key: ResourceKey | None) -> Intent:
+        """Let it follow again."""
+        if key is None:
+            return self._say(name, lambda intent: replace(intent, suspended=None))
+        return self._say(name, lambda intent: resume_resource(intent, key))
+
+    def confirm(self, name: str, only: frozenset[ResourceKey], hours: int, who: Who) -> Intent:
+        """Let deletes that wait for a person go; all of them, or ``only`` some. Raises InputError
+        ``NothingToConfirm``."""
+        plan = self._controller.followed(name).plan
+        waiting = {held.key for held in plan.held if held.reason in ASKING} if plan else set()
+        keys = frozenset(waiting if not only else waiting & only)
+        if not keys:
+            raise InputError("NothingToConfirm", f"no delete of {name} waits for a confirmation")
+        said = who.said()
+        until = said.at + _bounded(hours)
+        return self._say(name, lambda intent: confirm_deletes(intent, keys, until, said))
+
+    def override_windows(self, name: str, minutes: int, who: Who) -> Intent:
+        """Open closed sync windows for a while; 0 closes them again."""
+        said = who.said()
+        override = WindowOverride(said.at + _bounded(minutes / 60), said) if minutes else None
+        return self._say(name, lambda intent: replace(intent, override=override))
+
+    def _say(self, name: str, decide: Callable[[Intent], Intent]) -> Intent:
+        self._controller.require_writable()
+        self._controller.followed(name)
+        intent = self._controller.intents.change(name, decide)
+        self._controller.intend(name)
+        return intent
+
+
+def _bounded(hours: float) -> timedelta:
+    span = timedelta(hours=hours)
+    if not timedelta(0) < span <= LONGEST:
+        raise InputError("InvalidCommand", f"{hours:g} hours", "name a time of at most 7 days")
+    return span
