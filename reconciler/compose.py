@@ -22,9 +22,13 @@ from reconciler.loop import Controller
 from reconciler.offline import Kept, Offline
 from reconciler.planner import Policy
 from reconciler.source.application import DeclaredApplication, GitApplication, Source
+from reconciler.source.fetching import know_hosts
 from reconciler.source.urls import local_path
+from reconciler.source.webhook_secrets import WebhookSecrets
+from reconciler.source.webhooks.matching import Followed
 from reconciler.web.api import Questions, make_app
 from reconciler.web.server import ApiServer, bind
+from reconciler.web.webhook import Hooks, Webhook
 from runtime.gateway.envoy import EnvoyGateway
 from runtime.local.live import load_live_state
 from runtime.local.runtime import LocalRuntime
@@ -85,7 +89,7 @@ async def _serve(
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(controller.run()),
-                tasks.create_task(server.serve(make_app(questions))),
+                tasks.create_task(server.serve(make_app(questions, Webhook(hooks(config, controller.hint))))),
             ]
             tasks.create_task(_cancel_when(told, running))
     except ExceptionGroup as group:
@@ -144,11 +148,21 @@ def offline(config: Config) -> Offline:
 
 def sources(config: Config, live: LiveState) -> list[Source]:
     """What every application follows, those of the configuration first."""
+    know_hosts(config.known_hosts, config.state / "ssh")
     mirrors = config.state / "mirrors"
     resources = declared(config, live)
     known = config.servers
     found: list[Source] = [GitApplication(each, mirrors, known) for each in config.applications]
     return found if resources is None else [*found, DeclaredApplication(resources)]
+
+
+def hooks(config: Config, hint: Callable[[str], None]) -> Hooks:
+    """What deliveries of Git providers need; ``hint`` makes one application look."""
+    secrets = WebhookSecrets(
+        config.webhook_secrets, {each.name: each.webhook_secrets for each in config.applications}
+    )
+    followed = tuple(Followed(each.name, each.repository, each.revision) for each in config.applications)
+    return Hooks(secrets.read, lambda: followed, hint)
 
 
 def declared(config: Config, live: LiveState) -> Sequence[Resource] | None:

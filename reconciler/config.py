@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from placement.policy import REFERENCE, Policy
+from reconciler.source.credentials import AGENT, Credentials
+from reconciler.source.secrets import SecretFrom
+from reconciler.source.verification import Verification
 from reconciler.sync_policy import SyncPolicy
 from schemas.resource import Resource
 
@@ -20,7 +23,8 @@ OnExit = Literal["stop", "leave"]
 
 @dataclass(frozen=True)
 class ApplicationConfig:
-    """One application: what it follows and how it is synced. ``interval`` is seconds between polls."""
+    """One application: what it follows and how it is synced. ``interval`` is seconds between polls;
+    ``webhook_secrets`` of its own take the place of the common ones."""
 
     name: str
     repository: str
@@ -29,6 +33,9 @@ class ApplicationConfig:
     namespace: str = "default"
     sync: SyncPolicy = field(default_factory=SyncPolicy)
     interval: float = 30.0
+    credentials: Credentials = AGENT
+    verify: Verification = field(default_factory=Verification)
+    webhook_secrets: tuple[SecretFrom, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,8 @@ class Config:
     gateway: GatewayConfig = field(default_factory=GatewayConfig)
     api: ApiConfig = field(default_factory=ApiConfig)
     placement: Policy = REFERENCE
+    known_hosts: Path | None = None
+    webhook_secrets: tuple[SecretFrom, ...] = ()
 
     @property
     def listeners(self) -> Mapping[str, int]:

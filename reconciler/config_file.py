@@ -8,7 +8,7 @@ import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from reconciler.config import (
     StorageMapping,
 )
 from reconciler.source.urls import local_path
+from reconciler.source_settings import application_credentials, secret_sources, verification
 from reconciler.sync_policy import SyncPolicy
 from reconciler.sync_settings import seconds, sync_policy
 from schemas.cycles import cycles, shown_cycle
@@ -154,6 +155,8 @@ def _config(file: Path, document: Document) -> Config:
         gateway=GatewayConfig(**gateway),
         api=ApiConfig(**api),
         placement=_placement(values.get("placement", {})),
+        known_hosts=_folder(values["knownHosts"], folder) if values.get("knownHosts") else None,
+        webhook_secrets=secret_sources(values.get("webhookSecrets", ()), partial(_folder, folder=folder)),
     )
 
 
@@ -190,7 +193,9 @@ def _applications(file: Path, document: Document, folder: Path) -> Iterator[Appl
             place = document.find(["applications", index, "name"])
             raise _invalid([f"{_place(file, place)} application {name!r} {why}"])
         seen.add(name)
-        yield _application(value, folder, _sync(file, document, index))
+        _require_signers(file, document, index)
+        common = document.value.get("credentials", ())
+        yield _application(value, folder, _sync(file, document, index), common)
     _require_ordered(file, document)
 
 
@@ -217,15 +222,29 @@ def _require_ordered(file: Path, document: Document) -> None:
         raise _invalid([f"{file} applications depend on each other: {shown_cycle(circle)}"])
 
 
-def _application(value: Mapping[str, Any], folder: Path, sync: SyncPolicy) -> ApplicationConfig:
+def _require_signers(file: Path, document: Document, index: int) -> None:
+    verify = document.value["applications"][index].get("verify", {})
+    signers = verify.get("allowedSigners") or verify.get("keys")
+    if verify.get("mode", "off") != "off" and not signers:
+        place = _place(file, document.find(["applications", index, "verify"]))
+        raise _invalid([f"{place} nobody is allowed to sign: set verify.allowedSigners or verify.keys"])
+
+
+def _application(
+    value: Mapping[str, Any], folder: Path, sync: SyncPolicy, common: Sequence[Mapping[str, Any]]
+) -> ApplicationConfig:
+    located, repository = partial(_folder, folder=folder), _located(value["repository"], folder)
     return ApplicationConfig(
         name=value["name"],
-        repository=_located(value["repository"], folder),
+        repository=repository,
         revision=value.get("revision", "HEAD"),
         path=value.get("path", "."),
         namespace=value.get("namespace", DEFAULT_NAMESPACE),
         sync=sync,
         interval=seconds(value.get("sync", {}).get("interval", "30s")),
+        credentials=application_credentials(repository, value.get("credentials", {}), common, located),
+        verify=verification(value.get("verify", {}), located),
+        webhook_secrets=secret_sources(value.get("webhookSecrets", ()), located),
     )
 
 

@@ -26,11 +26,6 @@ class WebhookSecrets:
         self._sources += [(each, frozenset({name})) for name, listed in own.items() for each in listed]
         self._told: set[str] = set()
 
-    @property
-    def configured(self) -> bool:
-        """True where any delivery could be accepted at all."""
-        return bool(self._sources)
-
     def read(self) -> tuple[Secret, ...]:
         """Every secret that can be read now; equal ones are one. Blocks."""
         found: dict[bytes, frozenset[str]] = {}

@@ -7,6 +7,9 @@ import pytest
 from placement.policy import REFERENCE, Policy
 from reconciler.config import ApplicationConfig, Config, StorageMapping
 from reconciler.config_file import load_config, repository_config
+from reconciler.source.credentials import AGENT, Credentials
+from reconciler.source.secrets import SecretFrom
+from reconciler.source.verification import Verification
 from reconciler.sync_policy import PrunePolicy, SyncPolicy
 from schemas.errors import InputError
 from schemas.resource import Origin
@@ -204,3 +207,56 @@ def test_a_repository_is_enough(tmp_path: Path) -> None:
     config = repository_config("r", "main", "p", tmp_path)
     assert config.state == tmp_path / ".moorage"
     assert config.applications == (ApplicationConfig("default", str(tmp_path / "r"), "main", "p"),)
+
+
+def test_credentials_go_to_what_lies_below_their_address(tmp_path: Path) -> None:
+    """An application's own section comes first; secrets are named, not read."""
+    config = load(
+        tmp_path,
+        "applications:\n"
+        "  - {name: a, repository: 'https://h/team/r', credentials: {username: own, password: {file: s/p}}}\n"
+        "  - {name: b, repository: 'https://h/team/r'}\n"
+        "  - {name: c, repository: 'git@h:team/r'}\n"
+        "  - {name: d, repository: 'https://elsewhere/r'}\n"
+        "credentials:\n"
+        "  - {url: 'https://h/team', password: {env: TOKEN}}\n"
+        "  - {url: 'git@h:team', key: id, passphrase: {env: PHRASE}}\n",
+    )
+    assert [each.credentials for each in config.applications] == [
+        Credentials("own", SecretFrom(file=tmp_path / "s" / "p")),
+        Credentials(None, SecretFrom(env="TOKEN")),
+        Credentials(key=tmp_path / "id", passphrase=SecretFrom(env="PHRASE")),
+        AGENT,
+    ]
+
+
+def test_webhook_secrets_and_known_hosts_are_read(tmp_path: Path) -> None:
+    """Common ones, and an application's own."""
+    config = load(
+        tmp_path,
+        "applications: [{name: a, repository: r, webhookSecrets: [{env: MINE}]}]\n"
+        "webhookSecrets: [{file: hook}, {env: HOOK}]\nknownHosts: hosts\n",
+    )
+    assert config.webhook_secrets == (SecretFrom(file=tmp_path / "hook"), SecretFrom(env="HOOK"))
+    assert config.applications[0].webhook_secrets == (SecretFrom(env="MINE"),)
+    assert config.known_hosts == tmp_path / "hosts"
+
+
+def test_a_secret_is_one_of_file_and_variable(tmp_path: Path) -> None:
+    """Neither both nor none, and never its own text."""
+    for secret in ("{}", "{file: a, env: B}", "text", "{value: text}"):
+        said = fault(tmp_path, f"{APPLICATIONS}webhookSecrets: [{secret}]\n")
+        assert "webhookSecrets[0]" in said or "value" in said
+
+
+def test_verification_names_who_may_sign(tmp_path: Path) -> None:
+    """Keys of ssh and OpenPGP."""
+    verify = "verify: {mode: tag, allowedSigners: signers, keys: [ada.asc]}"
+    config = load(tmp_path, f"applications: [{{name: a, repository: r, {verify}}}]\n")
+    assert config.applications[0].verify == Verification("tag", tmp_path / "signers", (tmp_path / "ada.asc",))
+
+
+def test_verification_by_nobody_is_refused(tmp_path: Path) -> None:
+    """It would stop every sync, or be no verification."""
+    said = fault(tmp_path, "applications: [{name: a, repository: r, verify: {mode: head}}]\n")
+    assert "nobody is allowed to sign" in said

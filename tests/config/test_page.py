@@ -70,7 +70,7 @@ def _defaults(node: Any) -> Any:
     return {
         name: _defaults(child)
         for name, child in node.get("properties", {}).items()
-        if "default" in child or "properties" in child
+        if "default" in child or _defaults(child)
     }
 
 
