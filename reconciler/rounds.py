@@ -70,12 +70,21 @@ class _Rounds:
             before = book.moves()
             book = self._recreate(demands, book, policy)
             demands = self._waiting(demands)
-            for demand in self._recreated(demands, book)[:MOST_TRIES]:
-                if book.moves() == before:  # those that want the same room may have kept each other from it
-                    book = self._recreate([demand], book, policy)
-            demands = self._waiting(demands)
-            if book.moves() == before or not self._recreated(demands, book):
+            hopeful = self._recreated(demands, book)
+            if book.moves() == before:
+                book = self._recreate_one(hopeful[:MOST_TRIES], book, policy)
+            if not hopeful or book.moves() == before:
                 break
+            demands = self._waiting(demands)
+        return book
+
+    def _recreate_one(self, demands: Sequence[Demand], book: Book, policy: Policy) -> Book:
+        """The first that finds its place alone: those that want the same room may have kept each other from
+        it."""
+        before = book.moves()
+        for demand in demands:
+            if book.moves() == before:
+                book = self._recreate([demand], book, policy)
         return book
 
     def _recreate(self, demands: Sequence[Demand], book: Book, policy: Policy) -> Book:

@@ -158,6 +158,26 @@ def test_those_that_want_the_same_room_do_not_keep_each_other_from_it():
     assert failures(plans[0]) == [("Model default/a", "ScheduleFailed")]
 
 
+def test_room_that_a_late_recreation_leaves_is_used_in_the_same_plan():
+    """A model that is recreated once others are placed may leave room, and somebody waits for it."""
+
+    async def story():
+        world = SimulatedRuntime()
+        two = server(replicas=2)
+        before = [model("a", memory="100M", replicas=2), model("c", memory="400M", replicas=2)]
+        await settle(desired(two, *before, model("d", memory="100M")), world)
+        after = [
+            model("a", memory="600M", replicas=2, storageUri="gs://v2"),
+            model("c", memory="800M", annotations=RECREATE),
+            model("d", memory="700M"),
+        ]
+        return await settle(desired(two, *after), world)
+
+    plans = run(story())
+    assert len(plans) == 1
+    assert [load.model for load in plans[0].loads] == ["d", "c"]
+
+
 def test_explanation_and_remedy_of_recreate_count_the_old_version_as_gone():
     """What is missing is told beside nothing, since the old version would go first."""
 
