@@ -61,7 +61,7 @@ def make_app(questions: Questions, webhook: Webhook | None = None) -> Starlette:
             Route(f"{named}/diff", api.diff),
             Route(f"{named}/explain", api.explain),
             Route(f"{named}/refresh", api.refresh, methods=["POST"]),
-            *rebalance_routes(questions.controller.rebalancer),
+            *rebalance_routes(questions.controller),
             Route(WEBHOOK, webhook.take, methods=["POST"]),
             Route("/api/v1/resources", api.resources),
             Route("/api/v1/inventory", api.inventory),

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from placement.rebalance import MAX_MOVES
-from reconciler.rebalancer import Rebalancer
+from reconciler.loop import Controller
 from reconciler.rebalancing import MOST_MOVES
 from schemas.codec import encode
 from schemas.errors import InputError
@@ -23,19 +23,19 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _UNKEPT = {"Cache-Control": "no-store"}
 
 
-def rebalance_routes(rebalancer: Rebalancer) -> list[Route]:
+def rebalance_routes(controller: Controller) -> list[Route]:
     """``GET`` and ``POST`` of the rebalance, ``GET`` of the last run."""
 
     async def shown(request: Request) -> Response:
-        made = await rebalancer.plan(_max_moves(request))
+        made = await controller.rebalancer.plan(_max_moves(request))
         return await asyncio.to_thread(lambda: JSONResponse(encode(made), headers=_UNKEPT))
 
     async def asked(request: Request) -> Response:
-        run = await rebalancer.ask(_max_moves(request), _digest(request))
+        run = await controller.rebalancer.ask(_max_moves(request), _digest(request))
         return JSONResponse(encode(run), 202, headers=_UNKEPT)
 
     async def last(_: Request) -> Response:
-        return JSONResponse(encode(rebalancer.run()), headers=_UNKEPT)
+        return JSONResponse(encode(controller.rebalancer.run()), headers=_UNKEPT)
 
     return [
         Route(PATH, shown, methods=["GET"]),
