@@ -52,8 +52,14 @@ class GitApplication:
 
     def __init__(self, config: ApplicationConfig, mirrors: Path, known: Sequence[Resource] = ()) -> None:
         self.config = config
-        mirror = mirrors / config.name
-        self._git = GitSource(config.repository, config.revision, config.path, mirror, config.credentials)
+        self._git = GitSource(
+            config.repository,
+            config.revision,
+            config.path,
+            mirrors / config.name,
+            config.credentials,
+            config.verify,
+        )
         self._known = tuple(known)
         self._readings = Readings(config.name, config.namespace, known)
         self._snapshot: Snapshot | None = None

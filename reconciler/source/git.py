@@ -18,8 +18,10 @@ from pygit2.enums import FileMode
 
 from reconciler.source.credentials import AGENT, Credentials
 from reconciler.source.fetching import REMOTE_HEAD, fetch
+from reconciler.source.revisions import find, verify
 from reconciler.source.trees import Leaf, changes
 from reconciler.source.urls import local_path, redacted
+from reconciler.source.verification import OFF, Verification
 from schemas.errors import InputError, TransientError
 from schemas.problem import Problem
 
@@ -70,7 +72,13 @@ class GitSource:
     """A local repository (bare or not) or a remote one, mirrored below ``mirror``."""
 
     def __init__(
-        self, repository: str, revision: str, path: str, mirror: Path, credentials: Credentials = AGENT
+        self,
+        repository: str,
+        revision: str,
+        path: str,
+        mirror: Path,
+        credentials: Credentials = AGENT,
+        verification: Verification = OFF,
     ) -> None:
         self.repository = repository
         self.revision = revision
@@ -79,6 +87,7 @@ class GitSource:
         self.local = local_path(repository)
         self._mirror = mirror
         self._credentials = credentials
+        self._verification = verification
         self._opened: pygit2.Repository | None = None
 
     def fetch(self) -> None:
@@ -93,16 +102,20 @@ class GitSource:
         """What the source holds now, or at another ``revision`` than it follows. The same commit gives
         ``previous`` back, the same tree its entries.
 
-        Raises InputError ``RevisionNotFound``, ``RepositoryNotFound`` or ``PathNotFound``, TransientError
-        ``RepositoryUnreadable``.
+        Raises InputError ``RevisionNotFound``, ``RepositoryNotFound``, ``PathNotFound`` or
+        ``UnverifiedRevision``, TransientError ``RepositoryUnreadable``.
         """
         with self._reading():
-            return self._snapshot(previous, self._commit(revision or self.revision))
+            name = revision or self.revision
+            found = self._named(name)
+            commit = found.peel(pygit2.Commit)
+            if previous is not None and previous.revision == str(commit.id):
+                return previous
+            verify(self._open(), self._read, self._verification, name, found)
+            return self._snapshot(previous, commit)
 
     def _snapshot(self, previous: Snapshot | None, commit: pygit2.Commit) -> Snapshot:
         revision = str(commit.id)
-        if previous is not None and previous.revision == revision:
-            return previous
         tree = self._subtree(commit)
         author, message = _words(commit.author.raw_name), _words(commit.raw_message)
         if previous is not None and previous.tree == str(tree.id):
@@ -148,11 +161,12 @@ class GitSource:
                 ) from error
         return self._opened
 
-    def _commit(self, revision: str) -> pygit2.Commit:
-        found = self._find(revision)
+    def _named(self, revision: str) -> pygit2.Object:
+        fallback = REMOTE_HEAD if self.local is None and revision == "HEAD" else revision
+        found = find(self._open(), revision, fallback)
         if found is None and self.local is None and self._open().is_shallow and _COMMIT.fullmatch(revision):
             fetch(self._open(), self.repository, self._credentials, whole=True)
-            found = self._find(revision)
+            found = find(self._open(), revision, fallback)
         if found is None:
             raise InputError(
                 "RevisionNotFound",
@@ -160,16 +174,6 @@ class GitSource:
                 "push it, or change the application's revision",
             )
         return found
-
-    def _find(self, revision: str) -> pygit2.Commit | None:
-        repository = self._open()
-        named = REMOTE_HEAD if self.local is None and revision == "HEAD" else revision
-        for name in (f"refs/heads/{revision}", f"refs/tags/{revision}", named):
-            try:
-                return repository.revparse_single(name).peel(pygit2.Commit)
-            except (KeyError, ValueError, pygit2.GitError):
-                continue
-        return None
 
     def _subtree(self, commit: pygit2.Commit) -> pygit2.Tree:
         if not self.path:

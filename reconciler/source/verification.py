@@ -1,6 +1,6 @@
 """Whose signature a commit needs before it is believed: the setting of an application.
 
-The checking is :mod:`reconciler.source.signed`'s work.
+The checking is :mod:`reconciler.source.verifier`'s work.
 """
 
 from dataclasses import dataclass
@@ -21,3 +21,6 @@ class Verification:
     mode: Mode = "off"
     allowed_signers: Path | None = None
     keys: tuple[Path, ...] = ()
+
+
+OFF = Verification()
