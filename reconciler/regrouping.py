@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from placement.demand import Demand
 from placement.filters import reject_replica
+from placement.inventory import ReplicaId
 from placement.placement import Assignment
 from placement.policy import Policy
 from placement.rebalance import Group, rebalance
@@ -21,20 +22,29 @@ def regroup(
 ) -> tuple[Book, tuple[Group, ...]]:
     """The book with up to ``most`` served replicas moved, and what that gains; ``decided`` learns of it.
 
-    A group that has lost its room to what was placed before it ends the rebalance: what waits may be
-    placed in ways that the search for groups does not know (``Recreate``).
+    A group that has lost its room to what was placed before it ends the rebalance, and so does one whose
+    freed replicas something that waits would fill: what waits may be placed in ways that the search for
+    groups does not know (``Recreate``).
     """
     wanted = {(demand.namespace, demand.model): demand for demand in demands}
     done: list[Group] = []
     for group in rebalance(demands, book.inventory(), policy, most).groups:
         if not _has_room(group, wanted, book):
             break
-        decided.update(_move(group, wanted, by_model, book))
-        waiting = [demand for name, demand in wanted.items() if waits(decided[name])]
-        book, placed = place_in_rounds(waiting, (), by_model, book, policy)
-        decided.update(placed)
+        trial = book.branch()
+        now = {**decided, **_move(group, wanted, by_model, trial)}
+        waiting = [demand for name, demand in wanted.items() if waits(now[name])]
+        trial, placed = place_in_rounds(waiting, (), by_model, trial, policy)
+        if any(_is_used(at, trial) for each in (*done, group) for at in each.frees):
+            break
+        book = trial
+        decided.update({**now, **placed})
         done.append(group)
     return book, tuple(done)
+
+
+def _is_used(replica: ReplicaId, book: Book) -> bool:
+    return any(entry.state != "LoadFailed" for entry in book.loaded.get(replica, {}).values())
 
 
 def _has_room(group: Group, wanted: Mapping[ModelName, Demand], book: Book) -> bool:
