@@ -83,6 +83,7 @@ class _Run:
     def __init__(self, world: Workplace, max_moves: int, steps: int) -> None:
         self._world = world
         self._left = max_moves
+        self._freed: set[ReplicaId] = set()
         # Half for each kind of gain: what can never be placed must not keep replicas from being freed.
         self._placing, self._freeing = Steps(steps // 2), Steps(steps // 2)
 
@@ -92,6 +93,7 @@ class _Run:
         while self._left > 0 and (found := self._next()):
             group, self._world = found
             self._left -= group.cost[0]
+            self._freed.update(group.frees)
             groups.append(group)
         return Rebalance(tuple(groups))
 
@@ -115,8 +117,8 @@ class _Run:
     def _done(self, moves: tuple[Move, ...]) -> tuple[Group, Workplace] | None:
         """The moves with their gain, and the world after them; None where nothing is gained."""
         after = self._world.after(moves)
-        if after is None:
-            return None
+        if after is None or any(is_in_use(after.replicas[at]) for at in self._freed):
+            return None  # what an earlier group promised stays true
         left, entered = (
             {at for move in moves for at in getattr(move, side)} for side in ("unloads", "loads")
         )

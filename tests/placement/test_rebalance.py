@@ -368,6 +368,8 @@ def test_every_step_is_allowed_and_every_gain_is_true(world: World, policy: Poli
     for group in found.groups:
         assert group.moves
         after = done(after, group, wanted, policy)
+    freed = [at for group in found.groups for at in group.frees]
+    assert not [e for at in freed for e in find(after, at).loaded if e.state != "LoadFailed"]
     assert all(counts(after).get(name, 0) >= count for name, count in counts(before).items())
     assert executed(place(wanted, after, policy), wanted, after) == after
 
