@@ -95,7 +95,11 @@ def _moves(plan: Plan) -> list[tuple[object, ...]]:
 
 
 def _routes(plan: Plan) -> list[tuple[str, ...]]:
-    return [(r.namespace, r.name, _route(r.before), _route(r.after)) for r in plan.routes]
+    """States on the way stand before the last one: ``none, then iris@…`` is an interruption."""
+    return [
+        (r.namespace, r.name, _route(r.before), ", then ".join(map(_route, (*r.via, r.after))))
+        for r in plan.routes
+    ]
 
 
 def _route(route: Route | None) -> str:
