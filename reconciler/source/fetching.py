@@ -30,6 +30,8 @@ RETRY_SECONDS = 30.0
 REMOTE_HEAD = "refs/moorage/HEAD"
 """Where the mirror keeps what the remote's HEAD names."""
 _REFS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", f"+HEAD:{REMOTE_HEAD}")
+_NO_CHALLENGE = "requires authentication that we do not support"
+"""What libgit2 1.9 says of a 401 without WWW-Authenticate: Gitea's answer to a wrong password or token."""
 _TIPS, _NEW, _WHOLE = 1, 0, 2**31 - 1
 """Depths, as libgit2 counts: only the tips, what is new, and everything that was left out before."""
 
@@ -81,6 +83,8 @@ def _fetch_once(mirror: pygit2.Repository, address: str, credentials: Credential
     except (pygit2.GitError, ValueError) as error:
         if dealings.doubted is not None:
             raise dealings.doubted from error
+        if _NO_CHALLENGE in str(error):
+            raise dealings.refused() from error
         # Words of a ValueError may be a part of the address that looks like a port and is a password.
         readable = isinstance(error, pygit2.GitError)
         message = without_credentials(str(error), address) if readable else "the address cannot be read"
@@ -114,7 +118,7 @@ class _Dealings(pygit2.RemoteCallbacks):
         if allowed_types & CredentialType.USERNAME:
             return pygit2.credentials.Username(user or "git")
         if self._asked:
-            raise self._denied("the server refuses us", "give the application credentials that it knows")
+            raise self.refused()
         self._asked = True
         return self._answer(user, allowed_types)
 
@@ -149,6 +153,10 @@ class _Dealings(pygit2.RemoteCallbacks):
             raise TransientError(
                 "FetchFailed", f"{redacted(self._address)} was not done in {MAX_SECONDS:.0f} s"
             )
+
+    def refused(self) -> InputError:
+        """The server has heard who we are, and it is not enough."""
+        return self._denied("the server refuses us", "give the application credentials that it knows")
 
     def _denied(self, why: str, hint: str) -> InputError:
         return InputError("FetchDenied", f"{redacted(self._address)}: {why}", hint)
