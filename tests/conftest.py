@@ -1,12 +1,14 @@
 """Real parts for every test that names one, and the option under which no test may be skipped."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from scripts.parts import parts
 from tests.testbed.finding import missing, program
 from tests.testbed.gitea import Gitea
+from tests.testbed.team import Team
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,3 +50,9 @@ def gitea(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gitea]:
     """A running Gitea, one for the session; every test makes users and repositories of its own."""
     with Gitea(program("gitea"), tmp_path_factory.mktemp("gitea")) as running:
         yield running
+
+
+@pytest.fixture
+def team(gitea: Gitea, tmp_path: Path) -> Team:
+    """An owner of their own at Gitea, with a private repository that holds nothing."""
+    return Team(gitea, tmp_path)

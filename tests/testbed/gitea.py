@@ -1,6 +1,7 @@
 """A Gitea of our own on loopback: SQLite, a free port, an administrator; ended with all that it started."""
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -71,6 +72,7 @@ class Gitea:
         self._program = program
         self._settings = folder / "app.ini"
         self._process: subprocess.Popen[bytes] | None = None
+        self._numbers = itertools.count(1)
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +118,8 @@ class Gitea:
         self._process = None
 
     def create_user(self, name: str) -> User:
-        """Somebody new, with a token that may do whatever they may."""
+        """Somebody new, with a token that may do whatever they may; a number makes the name theirs alone."""
+        name = f"{name}-{next(self._numbers)}"
         wanted = {
             "username": name,
             "email": f"{name}@example.org",

@@ -5,6 +5,7 @@ user sees it. Answers are read into values where a test looks at more than one f
 """
 
 import base64
+import time
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import quote
@@ -13,6 +14,9 @@ import httpx
 
 EVENTS = ("create", "delete", "push")
 """What hooks are for where a test names no others."""
+
+PATIENCE = 60.0
+"""Seconds to wait for what Gitea does in the background."""
 
 
 class ApiError(Exception):
@@ -179,8 +183,8 @@ class Repository:
     # Branches and files.
 
     def branches(self) -> dict[str, str]:
-        """Commit by branch."""
-        return {each["name"]: each["commit"]["id"] for each in self._call("get", "/branches")}
+        """Commit by branch. A repository that was just pushed to for the first time may have none yet."""
+        return {each["name"]: each["commit"]["id"] for each in self._call("get", "/branches") or ()}
 
     def create_branch(self, name: str, of: str = "main") -> None:
         self._call("post", "/branches", new_branch_name=name, old_branch_name=of)
@@ -239,8 +243,23 @@ class Repository:
         self._call("patch", f"/pulls/{number}", state="closed")
 
     def merge(self, number: int, how: str = "merge") -> None:
-        """``how`` is ``merge``, ``rebase``, ``squash`` or ``fast-forward-only``."""
-        self._call("post", f"/pulls/{number}/merge", Do=how)
+        """``how`` is ``merge``, ``rebase``, ``squash`` or ``fast-forward-only``.
+
+        Gitea refuses until it has found out in the background whether the branches fit.
+        """
+        end = time.monotonic() + PATIENCE
+        while not self._merged(number, how):
+            assert time.monotonic() < end, f"{self.name} #{number} cannot be merged by {how}"
+            time.sleep(0.05)
+
+    def _merged(self, number: int, how: str) -> bool:
+        try:
+            self._call("post", f"/pulls/{number}/merge", Do=how)
+        except ApiError as error:
+            if error.status != 405 or "try again later" not in str(error):
+                raise
+            return False
+        return True
 
     def comments(self, number: int) -> list[Comment]:
         """In the order in which they were written."""
@@ -254,7 +273,8 @@ class Repository:
 
     def statuses(self, commit: str) -> list[Status]:
         """The newest first."""
-        return [Status.of(each) for each in self._call("get", f"/commits/{commit}/statuses")]
+        found = self._call("get", f"/commits/{commit}/statuses")
+        return [Status.of(each) for each in sorted(found, key=lambda each: -int(each["id"]))]
 
     def set_status(self, commit: str, state: str, context: str, text: str = "") -> None:
         """``state`` is ``pending``, ``success``, ``error``, ``failure`` or ``warning``."""
