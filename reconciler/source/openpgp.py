@@ -37,7 +37,7 @@ def pgp_signer(signed: Signed, allowed: Sequence[pysequoia.Cert]) -> str:
     try:
         judged = pysequoia.verify(signed.payload, store=lambda _: list(allowed), signature=signature)
     except Exception as error:
-        by = str(signature.issuer_fpr or "unknown")[:64]
+        by = str(signature.issuer_fingerprint or "unknown")[:64]
         raise unverified(
             f"its signature by the OpenPGP key {by} is wrong, or that key is not allowed"
         ) from error

@@ -32,10 +32,12 @@ _ECDSA = {
     b"ecdsa-sha2-nistp384": hashes.SHA384(),
     b"ecdsa-sha2-nistp521": hashes.SHA512(),
 }
+_OPTION = re.compile(r'([A-Za-z-]+)(?:="([^"]*)")?')
 _LINE = re.compile(
-    r'(?P<who>"[^"]*"|\S+)\s+(?:(?P<options>(?:[a-z-]+(?:="[^"]*")?,?)+)\s+)?(?P<type>(?:ssh|ecdsa|sk-ssh|sk-ecdsa)-\S+)\s+(?P<key>[A-Za-z0-9+/=]+)'
+    r'(?P<who>"[^"]*"|\S+)\s+'
+    rf"(?:(?P<options>{_OPTION.pattern}(?:,{_OPTION.pattern})*)\s+)?"
+    r"(?P<type>(?:sk-)?(?:ssh|ecdsa)-\S+)\s+(?P<key>[A-Za-z0-9+/=]+)"
 )
-_OPTION = re.compile(r'([a-z-]+)(?:="([^"]*)")?')
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def _signer(match: re.Match[str]) -> tuple[Signer, frozenset[str]] | None:
     after, before, namespaces = 0, 2**62, frozenset({NAMESPACE})
     try:
         key = base64.b64decode(match["key"], validate=True)
-        for name, value in _OPTION.findall(match["options"] or ""):
+        for option, value in _OPTION.findall(match["options"] or ""):
+            name = option.lower()
             if name == "namespaces":
                 namespaces = frozenset(each.strip() for each in value.split(","))
             elif name == "valid-after":
