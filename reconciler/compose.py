@@ -19,6 +19,7 @@ from reconciler.config import CONFIGURATION, Config, OnExit
 from reconciler.history import History
 from reconciler.intent_store import IntentStore
 from reconciler.loop import Controller
+from reconciler.observability.metrics import Metrics
 from reconciler.offline import Kept, Offline
 from reconciler.planner import Policy
 from reconciler.source.application import DeclaredApplication, GitApplication, Source
@@ -28,6 +29,7 @@ from reconciler.source.webhook_secrets import WebhookSecrets
 from reconciler.source.webhooks.matching import Followed
 from reconciler.web.api import Questions, make_app
 from reconciler.web.server import ApiServer, bind
+from reconciler.web.signals import signal_routes
 from reconciler.web.webhook import Hooks, Webhook
 from runtime.gateway.envoy import EnvoyGateway
 from runtime.local.live import load_live_state
@@ -81,15 +83,18 @@ async def _serve(
     """Controller and API side by side, until one of them fails or a signal came."""
     live = await runtime.observe()
     history, intents = History(_history_file(config)), IntentStore(_intent_file(config))
-    controller = Controller(sources(config, live), runtime, policy(config), history, intents)
+    metrics = Metrics()
+    controller = Controller(sources(config, live), runtime, policy(config), history, intents, [metrics])
+    webhook = Webhook(hooks(config, controller.hint))
     questions = Questions(controller, config.state, gateway_urls(config), address.instance)
+    app = make_app(questions, webhook, signal_routes(controller, webhook.counts, metrics))
     write_address(config.state, address)
     log.info("controller started", api=address.url, state=str(config.state))
     try:
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(controller.run()),
-                tasks.create_task(server.serve(make_app(questions, Webhook(hooks(config, controller.hint))))),
+                tasks.create_task(server.serve(app)),
             ]
             tasks.create_task(_cancel_when(told, running))
     except ExceptionGroup as group:

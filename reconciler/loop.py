@@ -12,6 +12,7 @@ from datetime import datetime
 
 from reconciler import controller, events
 from reconciler.controller import State
+from reconciler.desired import Desired
 from reconciler.followed import Asked, Followed
 from reconciler.gates import judge_gates
 from reconciler.history import History
@@ -88,6 +89,16 @@ class Controller:
         """True once every application has been read, or cannot be read, and was planned once."""
         return all(app.plan is not None or app.error is not None for app in self._apps.values())
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The applications that are followed now."""
+        return frozenset(self._apps)
+
+    @property
+    def queued(self) -> int:
+        """Events that wait to be decided on."""
+        return self._events.qsize()
+
     def followed(self, name: str) -> Followed:
         """The application of that name. Raises InputError ``ApplicationNotFound``."""
         if name not in self._apps:
@@ -147,12 +158,20 @@ class Controller:
 
         Raises InputError or TransientError where the source cannot be read.
         """
+        return await (await self.ask(name, request)).answer
+
+    async def ask(self, name: str, request: SyncRequest) -> Asked:
+        """As :meth:`sync`; returns once it is asked for, with what will hold the answer.
+
+        Raises InputError ``ResourceNotFound`` also where it is limited to what nobody knows.
+        """
         app = self.followed(name)
-        await self._work.read(app, request)  # what cannot be read is told at once
+        desired = await self._work.read(app, request)  # what cannot be read is told at once
+        _require_known(desired, self._work.live, request.only or ())
         self._requests += 1
         asked = app.asked[self._requests] = Asked(request)
         self._events.put_nowait(events.SyncAsked(name, self._requests))
-        return await asked.answer
+        return asked
 
     def terminate(self, name: str) -> bool:
         """End the sync under way; its steps are cancelled. True where there was one."""
@@ -281,3 +300,11 @@ class Controller:
     async def _watch_source(self, app: Followed) -> None:
         async for _ in app.source.hints():
             self._events.put_nowait(events.SourceHint(app.config.name))
+
+
+def _require_known(desired: Desired, live: LiveState, only: Sequence[ResourceKey]) -> None:
+    owned = {entry.resource.key for entry in live.resources if entry.owner == desired.application}
+    known = owned.union(desired.invalid, (resource.key for resource in desired.resources))
+    unknown = next((key for key in only if key not in known), None)
+    if unknown is not None:
+        raise InputError("ResourceNotFound", f"{desired.application} has no {unknown}")

@@ -6,8 +6,10 @@ Nothing here decides anything.
 
 from typing import Protocol
 
+from reconciler.order import Step
 from reconciler.plan import Plan
 from reconciler.status import ApplicationStatus, SyncRecord
+from runtime.operations import Result
 
 
 class Signals(Protocol):
@@ -18,6 +20,12 @@ class Signals(Protocol):
 
     def planned(self, application: str, plan: Plan, seconds: float) -> None:
         """A plan was made."""
+
+    def sync_started(self, application: str, plan: Plan, who: str) -> None:
+        """A plan is about to be executed; ``who`` started it."""
+
+    def step_ended(self, application: str, step: Step, result: Result, seconds: float) -> None:
+        """A step of the sync under way ended."""
 
     def sync_ended(self, record: SyncRecord, seconds: float) -> None:
         """A sync ended, as the history has it."""
@@ -41,6 +49,16 @@ class Listeners:
         """Tell all of them."""
         for each in self._listeners:
             each.planned(application, plan, seconds)
+
+    def sync_started(self, application: str, plan: Plan, who: str) -> None:
+        """Tell all of them."""
+        for each in self._listeners:
+            each.sync_started(application, plan, who)
+
+    def step_ended(self, application: str, step: Step, result: Result, seconds: float) -> None:
+        """Tell all of them."""
+        for each in self._listeners:
+            each.step_ended(application, step, result, seconds)
 
     def sync_ended(self, record: SyncRecord, seconds: float) -> None:
         """Tell all of them."""

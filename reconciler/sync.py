@@ -21,12 +21,13 @@ BLOCKED = Result("failed", "Blocked", "a step that this one waits for failed")
 
 @dataclass(frozen=True)
 class Progress:
-    """One step that ended; ``done`` of ``total`` steps have ended so far."""
+    """One step that ended after ``seconds`` of work; ``done`` of ``total`` steps have ended so far."""
 
     step: Step
     result: Result
     done: int
     total: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -49,17 +50,18 @@ async def execute(plan: Plan, runtime: Runtime, report: Callable[[Progress], Non
     """
     todo = steps(plan)
     ended: dict[str, asyncio.Task[Result]] = {}
-    done = 0
+    done, clock = 0, asyncio.get_running_loop().time
 
     async def run(step: Step) -> Result:
         nonlocal done
         before = [await ended[name] for name in step.after]
+        start = clock()
         if all(result.status == "done" for result in before):
             result = await runtime.apply(step.operation)
         else:
             result = BLOCKED
         done += 1
-        report(Progress(step, result, done, len(todo)))
+        report(Progress(step, result, done, len(todo), clock() - start))
         return result
 
     with stops_alone():

@@ -62,10 +62,13 @@ class Work:
         return self.live
 
     async def read(self, app: Followed, request: SyncRequest | None = None) -> Desired:
-        """What the application wants: at the revision that is asked for, pinned, or followed.
+        """What the application wants: at the revision that is asked for, pinned, or followed; nothing where
+        everything shall go.
 
         Raises InputError or TransientError where the source cannot be read.
         """
+        if request is not None and request.delete:
+            return Desired(app.config.name, app.config.namespace, app.desired.revision if app.desired else "", "")
         pin = self._intents.intent(app.config.name).pin
         revision = request.revision if request and request.revision else pin.revision if pin else None
         return await asyncio.to_thread(app.source.read, revision)
@@ -85,8 +88,10 @@ class Work:
         name, revision, start = app.config.name, None, time.monotonic()
         try:
             app.desired = await self.read(app)
-            app.error = None
+            mended, app.error = app.error is not None, None
             revision = app.desired.revision
+            if mended and app.plan is not None:  # nothing may have moved, so no plan need follow
+                self._show(app)
         except MoorageError as error:
             if app.error is None or app.error.reason != error.reason:
                 log.warning("source cannot be read", application=name, error=str(error))
@@ -123,6 +128,7 @@ class Work:
             made.empty or settled,
             bool(made.failures or made.held),
             action.request,
+            asked is not None and asked.request.delete and app.gate.reason == "Suspended",
         )
 
     def _fail_plan(self, app: Followed, action: events.MakePlan, error: Exception) -> events.PlanFailed:
@@ -188,9 +194,10 @@ class Work:
 
     async def _sync(self, app: Followed, todo: Plan, desired: Desired, asked: Asked | None) -> None:
         name, start = app.config.name, time.monotonic()
-        who = asked.request.who if asked else BY_ITSELF
+        who = asked.request.by if asked else BY_ITSELF
         sync = self._history.begin(todo, desired.author, desired.message, who, now())
         log.info("sync started", application=name, revision=todo.revision[:7], reason=todo.reason, by=who)
+        self._signals.sync_started(name, todo, who)
         failed = await self._run_steps(app, todo)
         phase: Ended = "Terminated" if app.terminated else "Failed" if failed else "Succeeded"
         record = self._history.finish(sync, phase, failed, now())
@@ -208,7 +215,7 @@ class Work:
         app.terminated, app.syncing = False, task
         try:
             async with asyncio.timeout(limit):
-                result: SyncResult = await execute(todo, self._runtime, _report(name))
+                result: SyncResult = await execute(todo, self._runtime, self._report(name))
         except TimeoutError:
             return [("sync", f"SyncTimeout: it took longer than {limit:g} s; steps under way were cancelled")]
         except asyncio.CancelledError:
@@ -219,6 +226,13 @@ class Work:
         finally:
             app.syncing = None
         return [(step, f"{r.reason}: {r.message}") for step, r in result.failed]
+
+    def _report(self, name: str) -> Callable[[Progress], None]:
+        def report(progress: Progress) -> None:
+            _log_step(name, progress)
+            self._signals.step_ended(name, progress.step, progress.result, progress.seconds)
+
+        return report
 
     def _show(self, app: Followed) -> None:
         """Work out the status anew, and tell whoever watches where it differs."""
@@ -234,7 +248,7 @@ class Work:
 def _early_answer(request: SyncRequest, made: Plan) -> SyncAnswer | None:
     """What a request is answered without a sync: there is nothing to do, it was only to be shown, or it
     was meant for another plan."""
-    if request.digest and request.digest != made.digest:
+    if not made.digest.startswith(request.digest):
         return SyncAnswer(
             "Denied", made, "PlanChanged", f"the plan is {made.digest[:12]} now: look at it again"
         )
@@ -243,16 +257,13 @@ def _early_answer(request: SyncRequest, made: Plan) -> SyncAnswer | None:
     return SyncAnswer("Succeeded", made) if request.dry_run else None
 
 
-def _report(application: str) -> Callable[[Progress], None]:
-    def report(progress: Progress) -> None:
-        facts = {"application": application, "step": progress.step.id}
-        if progress.result.status == "failed":
-            reason, message = progress.result.reason, progress.result.message
-            log.warning("step failed", **facts, reason=reason, message=message)
-        else:
-            log.info("step done", **facts, done=progress.done, total=progress.total)
-
-    return report
+def _log_step(application: str, progress: Progress) -> None:
+    facts = {"application": application, "step": progress.step.id}
+    if progress.result.status == "failed":
+        reason, message = progress.result.reason, progress.result.message
+        log.warning("step failed", **facts, reason=reason, message=message)
+    else:
+        log.info("step done", **facts, done=progress.done, total=progress.total)
 
 
 def _why(error: Exception) -> Condition:

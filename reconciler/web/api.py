@@ -6,7 +6,7 @@ answers are documented in ``docs/api.md``.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,8 +46,11 @@ class Questions:
     instance: str
 
 
-def make_app(questions: Questions, webhook: Webhook | None = None) -> Starlette:
-    """The ASGI application; ``webhook`` takes the deliveries of Git providers, none refuses all of them."""
+def make_app(
+    questions: Questions, webhook: Webhook | None = None, signals: Sequence[Route] = ()
+) -> Starlette:
+    """The ASGI application; ``webhook`` takes the deliveries of Git providers, none refuses all of them;
+    ``signals`` are for whoever watches the controller."""
     api = _Api(questions)
     webhook = webhook or Webhook(CLOSED)
     named = "/api/v1/applications/{name}"
@@ -63,6 +66,7 @@ def make_app(questions: Questions, webhook: Webhook | None = None) -> Starlette:
             Route(f"{named}/refresh", api.refresh, methods=["POST"]),
             *rebalance_routes(questions.controller),
             Route(WEBHOOK, webhook.take, methods=["POST"]),
+            *signals,
             Route("/api/v1/resources", api.resources),
             Route("/api/v1/inventory", api.inventory),
             Route("/api/v1/gateway", api.gateway),

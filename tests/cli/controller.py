@@ -13,9 +13,12 @@ from reconciler.config import ApplicationConfig, Config
 from reconciler.history import History
 from reconciler.intent_store import IntentStore
 from reconciler.loop import Controller
+from reconciler.observability.metrics import Metrics
 from reconciler.source.application import GitApplication
+from reconciler.source.webhooks.counts import Counts
 from reconciler.web.api import Questions, make_app
 from reconciler.web.server import ApiServer, bind
+from reconciler.web.signals import signal_routes
 from tests.fakes.simulated import SimulatedRuntime
 
 PATIENCE = 60.0
@@ -84,7 +87,8 @@ class RunningController:
         config = Config(self._state, (application,))
         intents = IntentStore(self._state / "intent.sqlite")
         source = GitApplication(application, self._state / "mirrors")
-        self.controller = Controller([source], self.runtime, policy(config), history, intents)
+        self.metrics = Metrics()
+        self.controller = Controller([source], self.runtime, policy(config), history, intents, [self.metrics])
         try:
             with bind("127.0.0.1", 0) as socket:
                 await self._serve(socket)
@@ -100,7 +104,8 @@ class RunningController:
         write_address(self._state, address)
         self.url = address.url
         listeners = {"default": self._gateway}
-        app = make_app(Questions(self.controller, self._state, listeners, address.instance))
+        questions = Questions(self.controller, self._state, listeners, address.instance)
+        app = make_app(questions, None, signal_routes(self.controller, Counts(), self.metrics))
         self._loop.call_soon(self._started.set)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.controller.run())
