@@ -7,6 +7,7 @@ from pathlib import Path
 import pygit2
 import pytest
 
+from reconciler.source import fetching
 from reconciler.source.credentials import Credentials
 from reconciler.source.fetching import know_hosts
 from reconciler.source.git import GitSource
@@ -23,8 +24,9 @@ pytestmark = [
 
 
 @pytest.fixture(autouse=True)
-def home() -> Iterator[None]:
-    """libgit2 has one home folder for the whole process."""
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """libgit2 has one home folder for the whole process. Nothing here is worth a second attempt."""
+    monkeypatch.setattr(fetching, "ATTEMPTS", 1)
     before = pygit2.settings.homedir
     yield
     pygit2.settings.homedir = before

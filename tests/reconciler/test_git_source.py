@@ -432,13 +432,15 @@ def test_credentials_of_a_url_open_a_private_repository(tmp_path):
 def test_remote_that_never_answers_does_not_hang(tmp_path, monkeypatch):
     """A fetch ends by itself; the next poll tries again."""
     monkeypatch.setattr(fetching, "TIMEOUTS_MS", (200, 200))
+    monkeypatch.setattr(fetching, "ATTEMPTS", 1)
     with silence() as host, pytest.raises(TransientError) as error:
         source(f"http://{host}/r.git", mirror=tmp_path / "mirror").fetch()
     assert error.value.reason == "FetchFailed"
 
 
-def test_unreachable_remote_says_so_without_credentials(tmp_path):
+def test_unreachable_remote_says_so_without_credentials(tmp_path, monkeypatch):
     """Neither the password nor a token in a user's place stands in the message."""
+    monkeypatch.setattr(fetching, "ATTEMPTS", 1)
     for secret in ("user:s3cret", "s3cret", "user:s3c%72et"):
         reader = source(f"https://{secret}@127.0.0.1:1/r.git?token=s3cret", mirror=tmp_path / "mirror")
         with pytest.raises(TransientError) as error:
