@@ -14,7 +14,7 @@ ROOMS = ("schemas", "placement", "runtime", "reconciler")
 DOING = frozenset(
     {
         "reconciler.address", "reconciler.answers", "reconciler.compose", "reconciler.config", "reconciler.config_file", "reconciler.ending", "reconciler.followed",
-        "reconciler.history", "reconciler.intent_store", "reconciler.loop", "reconciler.offline", "reconciler.rebalancer",
+        "reconciler.history", "reconciler.intent_store", "reconciler.loop", "reconciler.offline", "reconciler.rebalancer", "reconciler.reload",
         "reconciler.server_log",
         "reconciler.sync", "reconciler.commands", "reconciler.work",
     }
