@@ -11,7 +11,7 @@ from placement.inventory import ReplicaId
 from reconciler.listing import Object
 from reconciler.plan import Plan
 from reconciler.planner import Explanation
-from reconciler.status import ApplicationStatus
+from reconciler.status import ApplicationStatus, SyncRecord
 from schemas.resource import ResourceKey
 
 
@@ -23,6 +23,9 @@ class Answers(Protocol):
 
     def application(self, name: str) -> ApplicationStatus:
         """The status of one application; InputError ``ApplicationNotFound``."""
+
+    def history(self, name: str) -> tuple[SyncRecord, ...]:
+        """The syncs of an application, newest first."""
 
     def plan(self, name: str) -> Plan:
         """What a sync of the application would do now."""

@@ -25,6 +25,8 @@ from schemas.resource import ResourceKey
 
 ASKING = ("PruneAwaitsConfirmation", "PruneRefusedEmpty", "PruneThreshold")
 """Reasons that a confirmation answers."""
+DELETED = "deleted with everything it owned; resume applies it again"
+"""Why an application is suspended that a person deleted."""
 LONGEST = timedelta(days=7)
 """Of a confirmation or an override: what is longer belongs into the configuration."""
 
@@ -53,6 +55,25 @@ class Commands:
         if not request.dry_run:
             self._controller.require_writable()
         return await self._controller.sync(name, request)
+
+    async def ask_sync(self, name: str, request: SyncRequest) -> None:
+        """Sync after what is under way; returns at once. The history tells how it went."""
+        self._controller.require_writable()
+        await self._controller.ask(name, request)
+
+    async def delete(self, name: str, request: SyncRequest) -> SyncAnswer:
+        """Delete everything that an application owns. It is suspended before, so that what Git says is not
+        applied again; where nothing was executed, it is as before. The configuration goes on naming it."""
+        request = replace(request, delete=True)
+        if request.dry_run:
+            return await self._controller.sync(name, request)
+        before = self._controller.intents.intent(name).suspended
+        said = Who(request.who, DELETED).said()
+        self._say(name, lambda intent: replace(intent, suspended=said))
+        answer = await self._controller.sync(name, request)
+        if answer.phase == "Denied":
+            self._say(name, lambda intent: replace(intent, suspended=before))
+        return answer
 
     def refresh(self, name: str) -> None:
         """Look at the source now."""

@@ -186,7 +186,7 @@ def _after_asked_plan(state: State, event: Planned, app: ApplicationState) -> St
     """People's plans are executed at once, whatever was tried before, or answered."""
     name, request = event.application, event.request
     assert request is not None
-    if event.empty or not app.manual:
+    if event.empty or not (app.manual or event.passes):
         app = replace(app, requests=_rest(app, request))
         return _with(state, name, app), () if app.manual else (Deny(name, request),)
     return replace(_with(state, name, app), busy=name), (Execute(name, event.digest, request),)
@@ -228,8 +228,8 @@ def _next_plan(state: State, now: float) -> Step:
         return state, ()
     for name in _in_turn(state):
         app = state.applications[name]
-        if app.requests and app.revision is not None:
-            plan = MakePlan(name, app.revision, state.world, app.requests[0])
+        if app.requests:  # also of what could not be read yet: deleting what it owns takes no source
+            plan = MakePlan(name, app.revision or "", state.world, app.requests[0])
             return replace(state, busy=name), (plan,)
     if state.rebalance is not None:
         return replace(state, busy=REBALANCE), (Rebalance(state.rebalance),)

@@ -69,7 +69,8 @@ class Looked:
 @dataclass(frozen=True)
 class Planned:
     """A plan was made from ``revision`` and the live state as of ``world``. ``waiting`` is True where
-    something of that revision is left that no plan can bring about now."""
+    something of that revision is left that no plan can bring about now. A person's request that ``passes``
+    is executed although the gate is closed."""
 
     application: str
     revision: str
@@ -78,6 +79,7 @@ class Planned:
     empty: bool
     waiting: bool = False
     request: int | None = None
+    passes: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from reconciler.config import ApplicationConfig
 from reconciler.desired import Desired
 from reconciler.drift import Drift, follow_drift
 from reconciler.gates import OPEN, Gate, Standing
-from reconciler.guards import change_policy
+from reconciler.guards import asked_policy, change_policy
 from reconciler.intent import Intent
 from reconciler.plan import Plan
 from reconciler.planner import Policy
@@ -81,11 +81,12 @@ class Followed:
         """What planning it depends on; ``shared`` holds for the whole runtime, ``names`` are all
         applications."""
         changes = change_policy(self.config.sync, intent, names, now)
-        return replace(shared, changes=replace(changes, only=request.only if request else None))
+        return replace(shared, changes=asked_policy(changes, request) if request else changes)
 
     def status(self, live: LiveState, intent: Intent, last: SyncRecord | None) -> ApplicationStatus:
         """What people see of it."""
-        where = Position(self.config.sync.auto, self.gate, self.drift, intent.pin)
+        sync = self.config.sync
+        where = Position(sync.auto, self.gate, self.drift, intent.pin, sync.prune.mode)
         error = self.error or self.unplanned
         return application_status(self.source.shown, self.desired, live, self.plan, error, last, where)
 

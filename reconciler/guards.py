@@ -5,12 +5,13 @@ guards that only ask (confirm, empty, threshold), not those that protect against
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.desired import Desired
 from reconciler.intent import Intent
 from reconciler.plan import Held
+from reconciler.requests import SyncRequest
 from reconciler.sync_policy import IgnoredDifference, PrunePolicy, SyncPolicy
 from runtime.state import AppliedResource
 from schemas.finding import shown
@@ -19,6 +20,8 @@ from schemas.resource import ResourceKey
 PRUNE_ANNOTATION = "moorage.dev/prune"
 FEW = 3
 """So many deletes are never too many: of three models one is a third, and nobody wants to be asked."""
+UNASKED = PrunePolicy(allow_empty=True, most_percent=100)
+"""Who says that it shall go has been asked."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,13 @@ def change_policy(
         confirmed=tuple(sorted(intent.confirmed(now))),
         applications=applications,
     )
+
+
+def asked_policy(policy: ChangePolicy, request: SyncRequest) -> ChangePolicy:
+    """What the sync may change that a person asks for, where ``policy`` holds without it."""
+    suspended = () if request.delete else policy.suspended
+    prune = UNASKED if request.prune or request.delete else policy.prune
+    return replace(policy, prune=prune, suspended=suspended, only=request.only)
 
 
 def guard_change(

@@ -69,6 +69,10 @@ class Offline:
         """The status of one application."""
         return self._status(self._source(name), self._live())
 
+    def history(self, name: str) -> tuple[SyncRecord, ...]:
+        """The syncs of an application, newest first."""
+        return self._syncs(self._source(name))
+
     def plan(self, name: str) -> Plan:
         """The plan that a controller would make now."""
         source = self._source(name)
@@ -117,7 +121,7 @@ class Offline:
         # Whether other applications are ready is only known to a controller.
         alone = replace(source.config.sync, depends_on=())
         app.gate = judge_gates(alone, intent, {}, now)
-        return app.status(live, intent, self._last_sync(source))
+        return app.status(live, intent, next(iter(self._syncs(source)), None))
 
     def _read(self, source: Source) -> Desired:
         pin = self._intent(source).pin
@@ -136,9 +140,9 @@ class Offline:
         finally:
             store.close()
 
-    def _last_sync(self, source: Source) -> SyncRecord | None:
+    def _syncs(self, source: Source) -> tuple[SyncRecord, ...]:
         with self._opened_history() as history:
-            return next(iter(history.syncs(source.config.name, limit=1)), None) if history else None
+            return history.syncs(source.config.name) if history else ()
 
     @contextlib.contextmanager
     def _opened_history(self) -> Iterator[History | None]:

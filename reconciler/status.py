@@ -15,6 +15,7 @@ from reconciler.gates import OPEN, Gate
 from reconciler.health import Health, HealthStatus, Observation, health, worst
 from reconciler.intent import Pin
 from reconciler.plan import Plan
+from reconciler.sync_policy import Prune
 from runtime.state import LiveState
 from schemas.problem import Problem
 from schemas.resource import Resource, ResourceKey
@@ -66,12 +67,13 @@ class Condition:
 @dataclass(frozen=True)
 class Position:
     """What holds for the application beside Git and live: whether it syncs by itself, what stands in the
-    way now, since when it is out of sync and who moved it, and where it is pinned."""
+    way now, since when it is out of sync and who moved it, where it is pinned, and whether it deletes."""
 
     auto: bool = True
     gate: Gate = OPEN
     drift: Drift | None = None
     pin: Pin | None = None
+    prune: Prune = "on"
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,9 @@ class Work:
         Raises InputError or TransientError where the source cannot be read.
         """
         if request is not None and request.delete:
-            return Desired(app.config.name, app.config.namespace, app.desired.revision if app.desired else "", "")
+            return Desired(
+                app.config.name, app.config.namespace, app.desired.revision if app.desired else "", ""
+            )
         pin = self._intents.intent(app.config.name).pin
         revision = request.revision if request and request.revision else pin.revision if pin else None
         return await asyncio.to_thread(app.source.read, revision)

@@ -12,7 +12,8 @@ from reconciler.listing import Object
 from reconciler.plan import Plan
 from reconciler.planner import Explanation
 from reconciler.rebalancing import RebalanceRun
-from reconciler.status import ApplicationStatus
+from reconciler.requests import SyncAnswer
+from reconciler.status import ApplicationStatus, SyncRecord
 from schemas.codec import decode
 from schemas.errors import InputError, MoorageError, StopError, TransientError, WaitError
 from schemas.resource import ResourceKey
@@ -23,6 +24,8 @@ REBALANCE = "/api/v1/rebalance"
 
 TIMEOUT = httpx.Timeout(120.0, connect=5.0)
 """Seconds. A plan of ten thousand models takes a while; a loopback connection does not."""
+LONG = httpx.Timeout(None, connect=5.0)
+"""Of a sync, which loads models."""
 
 
 class ApiClient:
@@ -47,6 +50,19 @@ class ApiClient:
     def application(self, name: str) -> ApplicationStatus:
         """The status of one application."""
         return _value(ApplicationStatus, self._json(_path(name)))
+
+    def history(self, name: str) -> tuple[SyncRecord, ...]:
+        """The syncs of an application, newest first."""
+        items = self._json(_path(name, "history"))["items"]
+        return tuple(_value(SyncRecord, each) for each in items)
+
+    def ask_of(self, name: str, verb: str, wish: Mapping[str, Any]) -> Any:
+        """Have something done to an application: ``docs/api.md`` lists what, and the fields of ``wish``."""
+        return self._told(_path(name, verb), wish, TIMEOUT)
+
+    def sync(self, name: str, wish: Mapping[str, Any], verb: str = "sync") -> SyncAnswer:
+        """Sync or delete; returns when it has ended, however long that takes."""
+        return _value(SyncAnswer, self._told(_path(name, verb), wish, LONG))
 
     def plan(self, name: str) -> Plan:
         """What a sync of the application would do now."""
@@ -102,12 +118,25 @@ class ApiClient:
         except ValueError as error:
             raise self._unexpected(path) from error
 
+    def _told(self, path: str, wish: Mapping[str, Any], timeout: httpx.Timeout) -> Any:
+        try:
+            return self._send("POST", path, {}, wish, timeout).json()
+        except ValueError as error:
+            raise self._unexpected(path) from error
+
     def _get(self, path: str, **query: str) -> httpx.Response:
         return self._send("GET", path, query)
 
-    def _send(self, method: str, path: str, query: Mapping[str, str]) -> httpx.Response:
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Mapping[str, Any] | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
+    ) -> httpx.Response:
         try:
-            answer = self._ask(path, query, method)
+            answer = self._ask(path, query, method, body, timeout)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             hint = "start it with `moorage run`, or leave --server away"
             raise TransientError("ControllerUnreachable", f"{self._url}: {error}", hint) from error
@@ -115,9 +144,17 @@ class ApiClient:
             raise self._error(path, answer)
         return answer
 
-    def _ask(self, path: str, query: Mapping[str, str], method: str = "GET") -> httpx.Response:
+    def _ask(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        method: str = "GET",
+        body: Mapping[str, Any] | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
+    ) -> httpx.Response:
         """Proxies of the environment are not for loopback."""
-        return httpx.request(method, f"{self._url}{path}", params=query, timeout=TIMEOUT, trust_env=False)
+        url = f"{self._url}{path}"
+        return httpx.request(method, url, params=query, json=body, timeout=timeout, trust_env=False)
 
     def _error(self, path: str, answer: httpx.Response) -> MoorageError:
         try:
@@ -125,7 +162,7 @@ class ApiClient:
             parts = (str(said["reason"]), str(said["message"]), str(said["hint"]))
         except (ValueError, KeyError, TypeError):
             return self._unexpected(path)
-        if answer.status_code in (404, 422):
+        if answer.status_code in (403, 404, 422):
             return InputError(*parts)
         if answer.status_code == 409:
             return WaitError(*parts)

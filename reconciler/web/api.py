@@ -23,6 +23,7 @@ from reconciler.inventory_file import written
 from reconciler.listing import objects
 from reconciler.loop import Controller
 from reconciler.server_log import MAX_LINES, read_log
+from reconciler.web.control import control_routes
 from reconciler.web.errors import http_error, moorage_error, unexpected_error
 from reconciler.web.guard import Guard
 from reconciler.web.rebalance import rebalance_routes
@@ -64,6 +65,7 @@ def make_app(
             Route(f"{named}/diff", api.diff),
             Route(f"{named}/explain", api.explain),
             Route(f"{named}/refresh", api.refresh, methods=["POST"]),
+            *control_routes(questions.controller),
             *rebalance_routes(questions.controller),
             Route(WEBHOOK, webhook.take, methods=["POST"]),
             *signals,

@@ -9,10 +9,12 @@ from schemas.errors import InputError, MoorageError, TransientError, WaitError
 
 log = structlog.get_logger(__name__)
 
-ABSENT = frozenset({"ApplicationNotFound", "KindNotFound", "LogNotFound", "ResourceNotFound"})
+ABSENT = frozenset(
+    {"ApplicationNotFound", "HistoryEntryNotFound", "KindNotFound", "LogNotFound", "ResourceNotFound"}
+)
 """Reasons that say that what was asked for is not there; a source's own absence is another matter."""
 
-CONFLICTS = frozenset({"PlanChanged", "RebalanceUnderWay"})
+CONFLICTS = frozenset({"NothingToConfirm", "NothingUnderWay", "PlanChanged", "RebalanceUnderWay"})
 """Reasons that say that what was asked for fits a world that is no more."""
 
 _REASONS = {404: "NotFound", 405: "MethodNotAllowed"}
@@ -24,8 +26,10 @@ def error_response(status: int, reason: str, message: str, hint: str = "") -> JS
 
 
 def status_of(error: MoorageError) -> int:
-    """404 for what is not there, 409 for what has changed meanwhile, 422 for what has to be fixed, 503
-    where waiting helps, else 500."""
+    """404 for what is not there, 403 where nobody may change anything, 409 for what has changed meanwhile,
+    422 for what has to be fixed, 503 where waiting helps, else 500."""
+    if error.reason == "ReadOnly":
+        return 403
     if error.reason in CONFLICTS:
         return 409
     if isinstance(error, InputError):

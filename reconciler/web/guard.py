@@ -17,7 +17,7 @@ from reconciler.web.webhook import PATH as WEBHOOK
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MAX_BODY = 64 * 1024
-"""Bytes of a request body; no route reads one."""
+"""Bytes of a request body."""
 
 
 class Guard:
