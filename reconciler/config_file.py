@@ -40,6 +40,7 @@ DEFAULT_STATE = ".moorage"
 DEFAULT_STEPS = 20_000
 """Of policy pack: at 10,000 models the search stays within about a second (docs/placement.md)."""
 DECLARABLE = ("Server", "ServerConfig")
+MAX_WEBHOOK_SECRETS = 100
 _SHOWN = 8
 """Problems named in one error; the rest is counted."""
 
@@ -62,6 +63,7 @@ def load_config(file: Path) -> Config:
     config = _config(file, document)
     _require_distinct_ports(file, document, config)
     _require_packing_for_moves(file, document)
+    _require_few_secrets(file, config)
     return config
 
 
@@ -172,6 +174,13 @@ def _require_packing_for_moves(file: Path, document: Document) -> None:
     if value.get("maxMoves", 0) and value.get("policy", REFERENCE.name) == REFERENCE.name:
         place = _place(file, document.find(["placement", "maxMoves"]))
         raise _invalid([f"{place} placement.maxMoves: only policy pack moves what is served"])
+
+
+def _require_few_secrets(file: Path, config: Config) -> None:
+    """Every delivery is compared with all of them, and has to be answered within a second."""
+    listed = (config.webhook_secrets, *(each.webhook_secrets for each in config.applications))
+    if len({secret for each in listed for secret in each}) > MAX_WEBHOOK_SECRETS:
+        raise _invalid([f"{file} webhookSecrets: more than {MAX_WEBHOOK_SECRETS} different ones"])
 
 
 def _require_distinct_ports(file: Path, document: Document, config: Config) -> None:

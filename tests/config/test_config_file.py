@@ -249,6 +249,17 @@ def test_a_secret_is_one_of_file_and_variable(tmp_path: Path) -> None:
         assert "webhookSecrets[0]" in said or "value" in said
 
 
+def test_more_webhook_secrets_than_can_be_tried_in_time_are_refused(tmp_path: Path) -> None:
+    """Each file or variable counts once, wherever it is named."""
+
+    def applications(secret: str) -> str:
+        rows = (f"{{name: a{n}, repository: r, webhookSecrets: [{{env: {secret}}}]}}" for n in range(101))
+        return f"applications: [{', '.join(row.replace('NUMBER', str(n)) for n, row in enumerate(rows))}]\n"
+
+    assert "more than 100 different ones" in fault(tmp_path, applications("SECRET_NUMBER"))
+    assert len(load(tmp_path, applications("SECRET")).applications) == 101
+
+
 def test_verification_names_who_may_sign(tmp_path: Path) -> None:
     """Keys of ssh and OpenPGP."""
     verify = "verify: {mode: tag, allowedSigners: signers, keys: [ada.asc]}"
