@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 INTERVAL = 10.0
 """Seconds between two looks where the file system tells nothing."""
 DEBOUNCE_MS = 200
-LIVE = ("applications", "servers")
+LIVE = ("applications", "servers", "webhook_secrets")
 """Settings that a running controller takes over."""
 
 
