@@ -241,6 +241,11 @@ class World:
         return SteadyRequests(self.port, name)
 
     @property
+    def url(self) -> str:
+        """Where the API answers."""
+        return str(self._address()["url"])
+
+    @property
     def log(self) -> Path:
         return self.folder / "controller.log"
 

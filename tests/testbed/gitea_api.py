@@ -228,6 +228,10 @@ class Repository:
         made = self._call("post", "/hooks", type="gitea", active=True, events=list(events), config=config)
         return int(made["id"])
 
+    def hooks(self) -> list[int]:
+        """The number of each, sorted."""
+        return sorted(int(each["id"]) for each in self._call("get", "/hooks"))
+
     def delete_hook(self, number: int) -> None:
         self._call("delete", f"/hooks/{number}")
 
