@@ -40,7 +40,7 @@ MODEL = """\
 apiVersion: mlops.seldon.io/v1alpha1
 kind: Model
 metadata:
-  name: model-{index:05d}
+  name: {name}model-{index:05d}
   labels:
     team: bench
 spec:
@@ -61,20 +61,25 @@ spec:
 
 
 class Repository:
-    """A bare repository with a server and ``size`` models, one file each."""
+    """A bare repository with ``size`` models, one file each, whose names begin with ``name``, and with a
+    server where it is to have one."""
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Path, size: int, name: str = "", *, server: bool = True) -> None:
         self.folder = folder
         self.git = pygit2.init_repository(str(folder), bare=True)
-        self.files = {
-            f"models/{i // 100:03d}/model-{i:05d}.yaml": MODEL.format(index=i, version=1) for i in range(size)
-        }
-        self.files["servers/mlserver.yaml"] = SERVER
-        self.versions = 1
+        self.name, self.size, self.versions = name, size, 1
+        self.files = dict(map(self._model, range(size)))
+        if server:
+            self.files["servers/mlserver.yaml"] = SERVER
         self.index = pygit2.Index()
         for path, text in self.files.items():
             self._put(path, text)
         self.commit()
+
+    def _model(self, number: int) -> tuple[str, str]:
+        """Path and text of a model's manifest."""
+        text = MODEL.format(name=self.name, index=number, version=self.versions)
+        return f"models/{number // 100:03d}/model-{number:05d}.yaml", text
 
     def _put(self, path: str, text: str) -> None:
         blob = self.git.create_blob(text.encode())
@@ -94,7 +99,14 @@ class Repository:
     def change_one(self) -> str:
         """A commit that gives one model another ``storageUri``."""
         self.versions += 1
-        self._put("models/000/model-00000.yaml", MODEL.format(index=0, version=self.versions))
+        self._put(*self._model(0))
+        return self.commit()
+
+    def change_all(self) -> str:
+        """A commit that gives every model another ``storageUri``."""
+        self.versions += 1
+        for number in range(self.size):
+            self._put(*self._model(number))
         return self.commit()
 
     def change_nothing(self) -> str:
