@@ -22,6 +22,7 @@ from reconciler.loop import Controller
 from reconciler.observability.metrics import Metrics
 from reconciler.offline import Kept, Offline
 from reconciler.planner import Policy
+from reconciler.reload import configurations
 from reconciler.source.application import DeclaredApplication, GitApplication, Source
 from reconciler.source.fetching import know_hosts
 from reconciler.source.urls import local_path
@@ -57,8 +58,8 @@ FETCH_PAUSE = 10.0
 """Seconds between two log lines about one fetch."""
 
 
-async def run(config: Config) -> None:
-    """Run a controller until it is told to end.
+async def run(config: Config, file: Path | None = None) -> None:
+    """Run a controller until it is told to end; changes of ``file``, which ``config`` is from, are followed.
 
     Raises StopError where it cannot start (``PortInUse``, ``StateLocked``) or cannot go on; what serves
     then goes on serving, and the next start adopts it.
@@ -70,7 +71,7 @@ async def run(config: Config) -> None:
         await runtime.start()
         mode: OnExit = "leave"
         try:
-            await _serve(config, runtime, ApiServer(socket), Address.of(socket), told)
+            await _serve(config, file, runtime, ApiServer(socket), Address.of(socket), told)
             mode = config.on_exit
         finally:
             log.info("ending", serving=mode)
@@ -78,7 +79,12 @@ async def run(config: Config) -> None:
 
 
 async def _serve(
-    config: Config, runtime: LocalRuntime, server: ApiServer, address: Address, told: asyncio.Event
+    config: Config,
+    file: Path | None,
+    runtime: LocalRuntime,
+    server: ApiServer,
+    address: Address,
+    told: asyncio.Event,
 ) -> None:
     """Controller and API side by side, until one of them fails or a signal came."""
     live = await runtime.observe()
@@ -96,6 +102,8 @@ async def _serve(
                 tasks.create_task(controller.run()),
                 tasks.create_task(server.serve(app)),
             ]
+            if file is not None:
+                running.append(tasks.create_task(_follow_file(file, config, controller, runtime, webhook)))
             tasks.create_task(_cancel_when(told, running))
     except ExceptionGroup as group:
         raise _first(group) from group
@@ -103,6 +111,15 @@ async def _serve(
         withdraw(config.state)
         history.close()
         intents.close()
+
+
+async def _follow_file(
+    file: Path, config: Config, controller: Controller, runtime: LocalRuntime, webhook: Webhook
+) -> None:
+    async for following in configurations(file, config):
+        controller.reconfigure(sources(following, await runtime.observe()))
+        webhook.configure(hooks(following, controller.hint))
+        log.info("configuration taken over", applications=len(following.applications))
 
 
 async def _cancel_when(told: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:

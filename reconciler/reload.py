@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import structlog
-from watchfiles import awatch
+from watchfiles import Change, awatch
 
 from reconciler.config import Config
 from reconciler.config_file import load_config
@@ -41,7 +41,7 @@ async def configurations(file: Path, running: Config) -> AsyncIterator[Config]:
     """Every configuration that ``file`` comes to hold and that differs from ``running`` in what can be
     taken over."""
     seen = _bytes(file)
-    async for _ in _changes(file.parent):
+    async for _ in _changes(file):
         data = _bytes(file)
         if data == seen:
             continue
@@ -71,12 +71,17 @@ def _bytes(file: Path) -> bytes | None:
         return None
 
 
-async def _changes(folder: Path) -> AsyncIterator[None]:
-    """Yields after changes in ``folder``, and every :data:`INTERVAL` seconds."""
+async def _changes(file: Path) -> AsyncIterator[None]:
+    """Yields after changes of ``file``, and every :data:`INTERVAL` seconds."""
+
+    def counts(_: Change, path: str) -> bool:
+        # A mounted ConfigMap changes by way of its link ..data.
+        return Path(path).name == file.name or Path(path).name.startswith("..")
+
     try:
         watching = awatch(
-            folder,
-            watch_filter=None,
+            file.parent,
+            watch_filter=counts,
             debounce=DEBOUNCE_MS,
             step=DEBOUNCE_MS,
             recursive=False,

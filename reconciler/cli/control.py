@@ -33,12 +33,14 @@ def run(
     """Run a controller until it is told to end (SIGTERM, Ctrl-C)."""
     from reconciler import compose
     from reconciler.cli.logs import configure_logs
-    from reconciler.cli.session import configuration
-    from reconciler.config_file import repository_config
+    from reconciler.config_file import DEFAULT_FILE, load_config, repository_config
 
     configure_logs()
-    told = configuration(config) if repo is None else repository_config(repo, revision, path, Path.cwd())
-    asyncio.run(compose.run(told))
+    if repo is not None:
+        asyncio.run(compose.run(repository_config(repo, revision, path, Path.cwd())))
+        return
+    file = config or Path(DEFAULT_FILE)
+    asyncio.run(compose.run(load_config(file), file.absolute()))
 
 
 def stop(config: ConfigOption = None) -> None:

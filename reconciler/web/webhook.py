@@ -74,6 +74,10 @@ class Webhook:
         self._seen = Seen()
         self._readers = 0
 
+    def configure(self, hooks: Hooks) -> None:
+        """Judge deliveries by another configuration from now on; what was counted and seen stays."""
+        self._hooks = hooks
+
     async def take(self, request: Request) -> Response:
         """202 with the applications that were hinted at, or an error that says why not."""
         provider = _provider(request.headers)

@@ -64,3 +64,29 @@ def test_another_port_for_a_gateway_that_was_left_serving(fresh_world: Worlds) -
     moved.close()
     assert world.pid("mlserver/0") == serving
     assert world.next_plan_is_empty()
+
+
+def test_an_application_is_renamed_while_everything_serves(fresh_world: Worlds) -> None:
+    """The configuration file changes under a running controller: the new name takes over what runs, as it
+    runs, and a second application joins it."""
+    world = fresh_world()
+    world.start()
+    world.deploy(server(), model("iris"))
+    serving, loaded = world.pid("mlserver/0"), world.replicas("iris")
+    other = Repository(world.folder / "other")
+    other.push(tree(model("mine")))
+    world.configure(
+        applications=[
+            {"name": "renamed", "repository": "repository.git", "revision": "main"},
+            {"name": "other", "repository": "other/repository.git", "revision": "main"},
+        ]
+    )
+
+    def taken_over() -> bool:
+        statuses = world.get("/api/v1/applications")["items"]
+        seen = {each["name"]: (each["sync"], each["health"]) for each in statuses}
+        return seen == {name: ("Synced", "Healthy") for name in ("renamed", "other")}
+
+    world.until("both applications", taken_over)
+    assert (world.pid("mlserver/0"), world.replicas("iris")) == (serving, loaded)
+    assert [world.caller.answers(name) for name in ("iris", "mine")] == ["iris_1", "mine_1"]
