@@ -212,7 +212,7 @@ async def measure_push(size: int, repository: Repository, folder: Path) -> None:
     )
     live = await runtime.observe()
     desired = application(repository, folder).read()
-    report(f"  of which a whole plan at {size:,}", median(lambda: plan(desired, live, rules)))
+    report(f"  of which a whole plan at {size:,}", median(lambda: plan(desired, live, policy())))
     times = []
     for _ in range(ROUNDS):
         start = time.perf_counter()

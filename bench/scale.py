@@ -72,7 +72,7 @@ class Observer:
     def source_read(self, application: str, seconds: float, reason: str) -> None:
         """Nothing to wait for."""
 
-    def planned(self, application: str, plan: Plan, seconds: float) -> None:
+    def planned(self, application: str, plan: Plan, seconds: float) -> None:  # noqa: ARG002 (the protocol's)
         """Count it."""
         self.plans += 1
         if plan.empty:
@@ -85,7 +85,7 @@ class Observer:
     def step_ended(self, application: str, step: Step, result: Result, seconds: float) -> None:
         """Nothing to wait for."""
 
-    def sync_ended(self, record: SyncRecord, seconds: float) -> None:
+    def sync_ended(self, record: SyncRecord, seconds: float) -> None:  # noqa: ARG002 (the protocol's)
         """Keep what ended when."""
         if record.phase == "Succeeded":
             self.ended[record.application] = (record.revision, time.perf_counter())
