@@ -19,7 +19,7 @@ from reconciler.config import CONFIGURATION, Config, OnExit
 from reconciler.history import History
 from reconciler.intent_store import IntentStore
 from reconciler.loop import Controller
-from reconciler.observability.metrics import Metrics
+from reconciler.observability.watchers import watchers
 from reconciler.offline import Kept, Offline
 from reconciler.planner import Policy
 from reconciler.reload import configurations
@@ -87,13 +87,15 @@ async def _serve(
     told: asyncio.Event,
 ) -> None:
     """Controller and API side by side, until one of them fails or a signal came."""
+    watching = watchers(config)
     live = await runtime.observe()
     history, intents = History(_history_file(config)), IntentStore(_intent_file(config))
-    metrics = Metrics()
-    controller = Controller(sources(config, live), runtime, policy(config), history, intents, [metrics])
+    controller = Controller(
+        sources(config, live), runtime, policy(config), history, intents, watching.signals
+    )
     webhook = Webhook(hooks(config, controller.hint))
     questions = Questions(controller, config.state, gateway_urls(config), address.instance)
-    app = make_app(questions, webhook, signal_routes(controller, webhook.counts, metrics))
+    app = make_app(questions, webhook, signal_routes(controller, webhook.counts, watching, address.instance))
     write_address(config.state, address)
     log.info("controller started", api=address.url, state=str(config.state))
     try:
@@ -101,6 +103,7 @@ async def _serve(
             running = [
                 tasks.create_task(controller.run()),
                 tasks.create_task(server.serve(app)),
+                tasks.create_task(watching.run(lambda: controller.names)),
             ]
             if file is not None:
                 running.append(tasks.create_task(_follow_file(file, config, controller, runtime, webhook)))

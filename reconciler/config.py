@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from placement.policy import REFERENCE, Policy
+from reconciler.observability.notifications import Notification
+from reconciler.observability.settings import EventsConfig, TracingConfig
 from reconciler.source.credentials import AGENT, Credentials
 from reconciler.source.secrets import SecretFrom
 from reconciler.source.verification import Verification
@@ -87,6 +89,9 @@ class Config:
     placement: Policy = REFERENCE
     known_hosts: Path | None = None
     webhook_secrets: tuple[SecretFrom, ...] = ()
+    events: EventsConfig = field(default_factory=EventsConfig)
+    notifications: tuple[Notification, ...] = ()
+    tracing: TracingConfig = field(default_factory=TracingConfig)
 
     @property
     def listeners(self) -> Mapping[str, int]:

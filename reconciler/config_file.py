@@ -7,6 +7,7 @@ column, all of it at once. Manifests under ``servers`` are judged exactly as the
 import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, partial
 from importlib.resources import files
@@ -24,6 +25,15 @@ from reconciler.config import (
     GatewayConfig,
     StorageConfig,
     StorageMapping,
+)
+from reconciler.observability.notifications import Notification
+from reconciler.observability.settings import (
+    Located,
+    TracingConfig,
+    events_config,
+    notification,
+    require_known,
+    tracing_config,
 )
 from reconciler.source.urls import local_path
 from reconciler.source_settings import application_credentials, secret_sources, verification
@@ -159,7 +169,35 @@ def _config(file: Path, document: Document) -> Config:
         placement=_placement(values.get("placement", {})),
         known_hosts=_folder(values["knownHosts"], folder) if values.get("knownHosts") else None,
         webhook_secrets=secret_sources(values.get("webhookSecrets", ()), partial(_folder, folder=folder)),
+        events=events_config(values.get("events", {})),
+        notifications=_notifications(file, document, partial(_folder, folder=folder)),
+        tracing=_tracing(file, document),
     )
+
+
+def _notifications(file: Path, document: Document, located: Located) -> tuple[Notification, ...]:
+    made: list[Notification] = []
+    for index, value in enumerate(document.value.get("notifications", ())):
+        with _at(file, document, ["notifications", index]):
+            made.append(notification(value, located))
+    with _at(file, document, ["notifications"]):
+        require_known(made, frozenset(each["name"] for each in document.value["applications"]))
+    return tuple(made)
+
+
+def _tracing(file: Path, document: Document) -> TracingConfig:
+    with _at(file, document, ["tracing"]):
+        return tracing_config(document.value.get("tracing", {}))
+
+
+@contextmanager
+def _at(file: Path, document: Document, path: Sequence[str | int]) -> Iterator[None]:
+    """Say of an InputError where in the file its cause stands."""
+    try:
+        yield
+    except InputError as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        raise _invalid([f"{_place(file, document.find(path))} {error.message}{hint}"]) from None
 
 
 def _placement(value: Mapping[str, Any]) -> Policy:

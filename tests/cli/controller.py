@@ -13,7 +13,7 @@ from reconciler.config import ApplicationConfig, Config
 from reconciler.history import History
 from reconciler.intent_store import IntentStore
 from reconciler.loop import Controller
-from reconciler.observability.metrics import Metrics
+from reconciler.observability.watchers import watchers
 from reconciler.source.application import GitApplication
 from reconciler.source.webhooks.counts import Counts
 from reconciler.web.api import Questions, make_app
@@ -87,8 +87,10 @@ class RunningController:
         config = Config(self._state, (application,))
         intents = IntentStore(self._state / "intent.sqlite")
         source = GitApplication(application, self._state / "mirrors")
-        self.metrics = Metrics()
-        self.controller = Controller([source], self.runtime, policy(config), history, intents, [self.metrics])
+        self.watching = watchers(config)
+        self.controller = Controller(
+            [source], self.runtime, policy(config), history, intents, self.watching.signals
+        )
         try:
             with bind("127.0.0.1", 0) as socket:
                 await self._serve(socket)
@@ -105,7 +107,9 @@ class RunningController:
         self.url = address.url
         listeners = {"default": self._gateway}
         questions = Questions(self.controller, self._state, listeners, address.instance)
-        app = make_app(questions, None, signal_routes(self.controller, Counts(), self.metrics))
+        app = make_app(
+            questions, None, signal_routes(self.controller, Counts(), self.watching, address.instance)
+        )
         self._loop.call_soon(self._started.set)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.controller.run())
