@@ -1,6 +1,6 @@
 """Real parts for every test that names one, and the option under which no test may be skipped."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test on Gitea says where the log is, which stays."""
+    report = yield
+    running = getattr(item, "funcargs", {}).get("gitea")
+    if report.failed and running is not None:
+        report.sections.append((f"Gitea's log, {running.log}", running.log_end()))
+    return report
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if skipped(session.config) and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -41,8 +51,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def skipped(config: pytest.Config) -> list[pytest.TestReport]:
     """Tests and files that were skipped, where that is not allowed."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    allowed = not config.getoption("--no-skips") or reporter is None
-    return [] if allowed else list(reporter.stats.get("skipped", ()))
+    if reporter is None or not config.getoption("--no-skips"):
+        return []
+    return list(reporter.stats.get("skipped", ()))
 
 
 @pytest.fixture(scope="session")

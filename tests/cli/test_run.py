@@ -19,6 +19,7 @@ import pytest
 from reconciler.address import read_address
 from reconciler.ending import end_controller, end_serving
 from tests.cli.repository import FILES, commit
+from tests.ports import free_port
 
 pytestmark = pytest.mark.real
 
@@ -27,14 +28,6 @@ PATIENCE = 60.0
 ROOT = Path(__file__).parents[2]
 
 Start = Callable[[], subprocess.Popen[bytes]]
-
-
-def free_port() -> int:
-    """A port that the kernel gives away now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from tests.e2e.clients import Caller, SteadyRequests
 from tests.e2e.manifests import Manifest, tree
 from tests.e2e.parts import BUCKET, ENVIRONMENTS, LEAN_PACKAGES
 from tests.e2e.repository import Repository
+from tests.ports import free_port
 
 MOORAGE = Path(sys.executable).with_name("moorage")
 APPLICATION = "team"
@@ -282,9 +282,3 @@ class World:
 
     def _log_end(self) -> str:
         return self.log.read_text(errors="replace")[-6000:]
-
-
-def free_port() -> int:
-    """A port that the kernel says is free."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

@@ -2,7 +2,6 @@
 
 import asyncio
 import resource
-import socket
 import subprocess
 import threading
 import time
@@ -18,13 +17,9 @@ from tritonclient.grpc import service_pb2_grpc as pb_grpc
 from runtime.gateway import EnvoyGateway
 from runtime.ports import GatewayRoute, GatewayTable, Upstream
 from tests.gateway.stub import StubServer
+from tests.ports import free_port
 
 T = TypeVar("T")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def until(condition: Callable[[], object], what: str) -> None:

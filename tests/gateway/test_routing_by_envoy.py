@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tritonclient.grpc import service_pb2 as pb
 
 from runtime.ports import GatewayRoute, GatewayTable
-from tests.gateway.running import RunningGateway, free_port, route, upstream
+from tests.gateway.running import RunningGateway, route, upstream
+from tests.ports import free_port
 
 pytestmark = pytest.mark.real
 

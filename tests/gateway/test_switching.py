@@ -12,7 +12,8 @@ import pytest
 from runtime.gateway import EnvoyGateway
 from runtime.ports import Endpoint, GatewayTable, Upstream
 from schemas.errors import InputError, StopError, TransientError
-from tests.gateway.running import RunningGateway, free_port, route, until, upstream
+from tests.gateway.running import RunningGateway, route, until, upstream
+from tests.ports import free_port
 
 pytestmark = pytest.mark.real
 

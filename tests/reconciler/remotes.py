@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests.ports import free_port
+
 USER, PASSWORD = "ada", "pass%2Fword"  # as it stands in a URL
 
 
 @contextmanager
 def daemon(folder: Path) -> Iterator[str]:
     """The URL below which the repositories in ``folder`` are served by ``git daemon``."""
-    port = _free_port()
+    port = free_port()
     words = ["--export-all", f"--base-path={folder}", "--listen=127.0.0.1", f"--port={port}", "--reuseaddr"]
     process = subprocess.Popen(
         ["git", "daemon", *words],
@@ -137,12 +139,6 @@ class _Backend(_Quiet):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
-
-
-def _free_port() -> int:
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return int(asked.getsockname()[1])
 
 
 def _wait_for(port: int) -> None:

@@ -102,7 +102,7 @@ class Gitea:
         end = time.monotonic() + START_SECONDS
         while not self._answers():
             went_on = self._process.poll() is None and time.monotonic() < end
-            assert went_on, f"Gitea does not answer; all of it: {self.log}\n{self._log_end()}"
+            assert went_on, f"Gitea does not answer; all of it: {self.log}\n{self.log_end()}"
             time.sleep(0.05)
 
     def stop(self) -> None:
@@ -116,6 +116,10 @@ class Gitea:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._process = None
+
+    def log_end(self) -> str:
+        """What it said last."""
+        return self.log.read_text(errors="replace")[-4000:]
 
     def create_user(self, name: str) -> User:
         """Somebody new, with a token that may do whatever they may; a number makes the name theirs alone."""
@@ -156,6 +160,3 @@ class Gitea:
             return httpx.get(f"{self.url}/api/healthz", trust_env=False, timeout=5).is_success
         except httpx.TransportError:
             return False
-
-    def _log_end(self) -> str:
-        return self.log.read_text(errors="replace")[-4000:]

@@ -5,7 +5,6 @@ import subprocess
 import httpx
 import pytest
 
-from tests.testbed.gitea import Gitea
 from tests.testbed.gitea_api import ApiError
 from tests.testbed.team import Team, refusal
 
@@ -124,13 +123,3 @@ def test_the_newest_status_of_a_name_comes_first(team: Team) -> None:
     team.remote.set_status(head, "success", "moorage", "2 models change")
     found = [(each.context, each.state, each.text) for each in team.remote.statuses(head)]
     assert found == [("moorage", "success", "2 models change"), ("moorage", "pending", "looking")]
-
-
-def test_what_was_there_is_there_after_a_restart(team: Team, gitea: Gitea) -> None:
-    """A provider that was away comes back on its port with everything."""
-    head = team.push({"a.yaml": "1"})
-    gitea.stop()
-    with pytest.raises(httpx.TransportError):
-        team.remote.branches()
-    gitea.start()
-    assert team.remote.branches() == {"main": head}
