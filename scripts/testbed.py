@@ -50,6 +50,7 @@ def _built(part: Part) -> Path:
     status = _run(part, half, log)
     if status != 0 or not (half / part.program).is_file():
         raise PartError(f"{part.name}: the build failed with status {status}:\n{_end(log)}\nall of it: {log}")
+    shutil.rmtree(kept, ignore_errors=True)  # where somebody took the program out of it
     half.rename(kept)
     say(f"{part.name}: built in {time.monotonic() - began:.0f} s")
     return kept / part.program
@@ -128,4 +129,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        say("ended; nothing half-built is left to be found")
+        sys.exit(130)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.parts import parts
+from scripts.parts import PartError, parts
 from tests.testbed.finding import missing, program
 from tests.testbed.gitea import Gitea
 from tests.testbed.team import Team
@@ -22,7 +22,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     known = parts()
     for item in items:
-        reason = missing(item, known)
+        try:
+            reason = missing(item, known)
+        except PartError as error:
+            raise pytest.UsageError(str(error)) from error
         if reason:
             item.add_marker(pytest.mark.skip(reason=reason))
 

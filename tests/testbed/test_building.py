@@ -1,8 +1,12 @@
 """make testbed: built once, whole or not at all, and refused in one line."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,30 @@ from scripts.parts import PartError
 from scripts.testbed import provide
 from tests.project.conftest import ROOT
 from tests.testbed.conftest import MAKES_IT, Recipe
+
+PATIENCE = 60.0
+CALL = """
+import pathlib, signal, sys
+from scripts.testbed import Part, provide
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+provide(Part.read(pathlib.Path(sys.argv[1])))
+"""
+
+
+def wait_until(fact: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not fact():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def alive(group: int) -> bool:
+    """True where a process of that group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_a_missing_part_is_built(recipe: Recipe) -> None:
@@ -64,6 +92,32 @@ def test_what_a_killed_build_left_is_in_nobodys_way(recipe: Recipe) -> None:
     left = part.kept().with_name(f"{part.kept().name}.building")
     (left / "bin").mkdir(parents=True)
     assert provide(part).is_file()
+
+
+def test_a_part_without_its_program_is_built_again(recipe: Recipe) -> None:
+    """A folder that somebody emptied is in nobody's way either."""
+    part = recipe(MAKES_IT)
+    program = provide(part)
+    program.unlink()
+    assert provide(part).is_file()
+
+
+def test_an_interrupted_build_ends_whole(recipe: Recipe, tmp_path: Path) -> None:
+    """Ctrl-C ends the build with everything that it started, and leaves no part."""
+    part = recipe(f'echo $$ >"{tmp_path}/new" && mv "{tmp_path}/new" "{tmp_path}/pid"', "sleep 600")
+    call = subprocess.Popen(
+        [sys.executable, "-c", CALL, part.recipe],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    wait_until((tmp_path / "pid").exists)
+    call.send_signal(signal.SIGINT)
+    call.wait(PATIENCE)
+    group = int((tmp_path / "pid").read_text())
+    wait_until(lambda: not alive(group))
+    assert part.find() is None
 
 
 def test_a_missing_tool_is_named_in_one_line(recipe: Recipe) -> None:

@@ -12,15 +12,16 @@ SKIPS = "import pytest\n@pytest.mark.skipif(True, reason='not today')\ndef test_
 PASSES = "def test_it(): assert True\n"
 
 
-def run(folder: Path, text: str, *options: str) -> tuple[int, str]:
+def run(folder: Path, text: str, *options: str, **environment: str) -> tuple[int, str]:
     """Exit status and output of pytest on a file with that text, on a machine without any part."""
     (folder / "test_one.py").write_text(text)
     configuration = ["-c", str(ROOT / "pyproject.toml"), "-p", "tests.conftest", "-p", "no:cacheprovider"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *configuration, "-rs", *options, str(folder / "test_one.py")],
         cwd=ROOT,
-        env={"PATH": os.defpath, "XDG_CACHE_HOME": str(folder), "HOME": str(folder)},
-        capture_output=True,
+        env={"PATH": os.defpath, "XDG_CACHE_HOME": str(folder), "HOME": str(folder), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
@@ -32,6 +33,14 @@ def test_a_test_without_its_part_is_skipped(tmp_path: Path) -> None:
     status, output = run(tmp_path, NEEDS)
     assert status == 0
     assert "gitea missing: run make testbed, or name it in MOORAGE_TEST_GITEA" in output
+
+
+def test_a_variable_that_names_no_program_ends_the_run(tmp_path: Path) -> None:
+    """Whoever names a part wants to test with that one: nothing is skipped, and one line says why."""
+    status, output = run(tmp_path, NEEDS, MOORAGE_TEST_GITEA=str(tmp_path / "gone"))
+    assert status != 0
+    assert "ERROR: MOORAGE_TEST_GITEA=" in output
+    assert "Traceback" not in output
 
 
 def test_skips_are_a_failure_where_they_are_not_allowed(tmp_path: Path) -> None:
