@@ -38,6 +38,7 @@ class Endpoint:
     port: int = 0
 
     def __post_init__(self) -> None:
+        self.client = httpx.Client(trust_env=False, timeout=30)
         self.webhook = Webhook(
             Hooks(
                 lambda: self.secrets,
@@ -50,8 +51,7 @@ class Endpoint:
 
     def post(self, body: bytes, headers: dict[str, str]) -> httpx.Response:
         """Deliver ``body``."""
-        url = f"http://127.0.0.1:{self.port}{PATH}"
-        return httpx.post(url, content=body, headers=headers, trust_env=False, timeout=30)
+        return self.client.post(f"http://127.0.0.1:{self.port}{PATH}", content=body, headers=headers)
 
 
 @contextmanager
@@ -83,6 +83,7 @@ def endpoint() -> Iterator[Endpoint]:
         assert started.wait(30)
         yield made
     finally:
+        made.client.close()
         loop, task = loops[0]
         loop.call_soon_threadsafe(task.cancel)
         thread.join()
