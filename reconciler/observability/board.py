@@ -119,7 +119,7 @@ async def _keep(outlet: Outlet, pause: float) -> None:
 def _log(notice: Notice) -> None:
     write = log.warning if notice.kind in BAD else log.info
     write(
-        "notice",
+        "event",
         kind=notice.kind,
         application=notice.application,
         reason=notice.reason,

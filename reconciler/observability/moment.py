@@ -12,7 +12,7 @@ from reconciler.status import ApplicationStatus
 
 @dataclass(frozen=True, order=True)
 class Sent:
-    """``count`` notices for ``outlet`` (``kafka``, or a notification's name) ended as ``result``: Sent,
+    """``count`` events for ``outlet`` (``kafka``, or a notification's name) ended as ``result``: Sent,
     Failed, Repeated or Dropped."""
 
     outlet: str
@@ -51,8 +51,8 @@ def families(
         received.add_metric((each.provider, each.result), each.count)
     yield received
     sent = CounterMetricFamily(
-        "moorage_notices",
-        "Notices for Kafka and each notification, by what became of them.",
+        "moorage_events",
+        "Events for Kafka and each notification, by what became of them.",
         labels=("outlet", "result"),
     )
     for one in moment.sent:

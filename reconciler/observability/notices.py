@@ -117,7 +117,7 @@ def _notices(told: Told, status: ApplicationStatus, now: datetime) -> Iterator[N
 
 def _comparison(told: Told, status: ApplicationStatus, notice: Say) -> Iterator[Notice]:
     if not told.failing:
-        why = next(iter(status.conditions), Condition("Unknown", "there is nothing to compare with"))
+        why = next(iter(status.conditions), Condition(status.sync, "there is nothing to compare with"))
         yield notice("ComparisonFailed", why.reason, why.message)
 
 

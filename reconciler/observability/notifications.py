@@ -32,7 +32,7 @@ class Notification:
     to see; ``applications`` are all where there is none. ``after`` is seconds, for DriftOld."""
 
     name: str
-    on: tuple[Kind, ...]
+    events: tuple[Kind, ...]
     url: str = field(default="", repr=False)
     url_from: SecretFrom | None = None
     applications: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class Notification:
     def wants(self, notice: Notice) -> bool:
         """True where it is to be sent there."""
         known = not self.applications or notice.application in self.applications
-        return known and notice.kind in self.on and notice.after in (0, self.after)
+        return known and notice.kind in self.events and notice.after in (0, self.after)
 
 
 def is_web(url: str) -> bool:

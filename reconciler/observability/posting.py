@@ -27,6 +27,10 @@ AGAIN = frozenset({408, 425, 429})
 """Answers below 500 that another try may change."""
 
 
+_TALKATIVE = ("httpx", "httpcore.http11", "httpcore.http2")
+"""Loggers that write addresses down, at INFO and DEBUG: of every request, and of redirects."""
+
+
 @dataclass(frozen=True)
 class Patience:
     """Seconds for one try, how many tries, and seconds between them at first and at most. ``pause`` is
@@ -68,7 +72,8 @@ class Post:
 
     async def run(self) -> None:
         """Send one after the other, until cancelled."""
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it writes every address down
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.WARNING)
         async with httpx.AsyncClient(timeout=self._patience.timeout, follow_redirects=False) as client:
             while True:
                 try:

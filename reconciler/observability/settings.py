@@ -67,7 +67,7 @@ def notification(value: Mapping[str, Any], located: Located) -> Notification:
     """One entry of ``notifications``. Raises InputError ``InvalidAddress`` or ``InvalidTemplate``."""
     made = Notification(
         name=value["name"],
-        on=tuple(sorted(value["on"])),
+        events=tuple(sorted(value["events"])),
         url=value.get("url", ""),
         url_from=_secret(value["urlFrom"], located) if "urlFrom" in value else None,
         applications=tuple(sorted(value.get("applications", ()))),

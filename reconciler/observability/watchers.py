@@ -49,7 +49,7 @@ def watchers(config: Config) -> Watchers:
     outlets: list[Outlet] = [Post(each, _now) for each in config.notifications]
     if config.events.kafka is not None:
         outlets.append(_kafka(config.events.kafka))
-    ages = [each.after for each in config.notifications if "DriftOld" in each.on]
+    ages = [each.after for each in config.notifications if "DriftOld" in each.events]
     traced = None if config.tracing.endpoint is None else _tracing(config.tracing.endpoint)
     return Watchers(Metrics(), Board(_now, outlets, ages), traced)
 
