@@ -141,6 +141,16 @@ def _late(state: State, event: OwnEvent) -> Step:
             return state, ()
 
 
+def belated(event: Event) -> Event | None:
+    """What is left of an event in which a work ended, or a person asked, for an application that was left
+    meanwhile, also where one of the same name is followed now: the turn is given back by who had it."""
+    match event:
+        case Planned(name) | PlanFailed(name) | Executed(name) | Stale(name):
+            return Stale(name)
+        case _:
+            return None
+
+
 def _after_look(app: ApplicationState, number: int, revision: str | None) -> ApplicationState:
     """A source that cannot be read keeps the revision that was read last. A new one is tried at once,
     unless its plan is the one that is being waited with."""

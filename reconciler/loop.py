@@ -63,7 +63,7 @@ class Controller:
         self._read_only = read_only
         self._apps = {source.config.name: Followed(source) for source in sources}
         self._state = State()
-        self._events: asyncio.Queue[events.Event] = asyncio.Queue()
+        self._events: asyncio.Queue[tuple[events.Event, Followed | None]] = asyncio.Queue()
         self._tasks: asyncio.TaskGroup | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._requests = 0
@@ -79,7 +79,7 @@ class Controller:
                     self._follow(app)
                 self._regate()
                 while True:
-                    self._handle(await self._events.get())
+                    self._take(*await self._events.get())
                     self._regate()
 
     # Questions
@@ -151,7 +151,8 @@ class Controller:
 
     def hint(self, application: str) -> None:
         """Say that the source of ``application`` may have moved."""
-        self._events.put_nowait(events.SourceHint(self.followed(application).config.name))
+        app = self.followed(application)
+        self._tell(events.SourceHint(app.config.name), app)
 
     async def sync(self, name: str, request: SyncRequest) -> SyncAnswer:
         """Sync as a person asks for it, after what is under way.
@@ -167,10 +168,12 @@ class Controller:
         """
         app = self.followed(name)
         desired = await self._work.read(app, request)  # what cannot be read is told at once
+        if self.followed(name) is not app:  # it was left meanwhile, and what follows is another one
+            return await self.ask(name, request)
         _require_known(desired, self._work.live, request.only or ())
         self._requests += 1
         asked = app.asked[self._requests] = Asked(request)
-        self._events.put_nowait(events.SyncAsked(name, self._requests))
+        self._tell(events.SyncAsked(name, self._requests), app)
         return asked
 
     def terminate(self, name: str) -> bool:
@@ -184,7 +187,7 @@ class Controller:
     def intend(self, name: str) -> None:
         """Look again at what people said about an application: it has changed."""
         self.hint(name)
-        self._events.put_nowait(events.WorldHint())
+        self._tell(events.WorldHint())
 
     def reconfigure(self, sources: Sequence[Source]) -> None:
         """Follow ``sources`` from now on. What is left out stays applied; what reads the same goes on
@@ -220,6 +223,17 @@ class Controller:
 
     # Carrying
 
+    def _tell(self, event: events.Event, app: Followed | None = None) -> None:
+        """Have an event decided on after those before it; ``app`` is whom it concerns."""
+        self._events.put_nowait((event, app))
+
+    def _take(self, event: events.Event, app: Followed | None) -> None:
+        """Decide on an event. ``app`` may have been left, and another of its name followed, only now."""
+        left = app is not None and self._apps.get(app.config.name) is not app
+        rest = controller.belated(event) if left else event
+        if rest is not None:
+            self._handle(rest)
+
     def _handle(self, event: events.Event) -> None:
         self._state, actions = controller.step(self._state, event, time.monotonic())
         for action in actions:
@@ -242,20 +256,17 @@ class Controller:
                 self._tick_after(at - time.monotonic())
 
     def _carry(self, app: Followed, work: Awaitable[events.Event]) -> None:
-        """Hand on the event in which a work ends. Where its application was left meanwhile, only the
-        turn is given back."""
+        """Hand on the event in which a work ends."""
 
         async def carry() -> None:
-            event = await work
-            own = self._apps.get(app.config.name) is app
-            self._events.put_nowait(event if own else events.Stale(app.config.name))
+            self._tell(await work, app)
 
         assert self._tasks is not None
         self._tasks.create_task(carry())
 
     def _tick_after(self, seconds: float) -> asyncio.TimerHandle:
         loop = asyncio.get_running_loop()
-        return loop.call_later(max(0.0, seconds), self._events.put_nowait, events.Tick())
+        return loop.call_later(max(0.0, seconds), self._tell, events.Tick())
 
     def _deny(self, name: str, request: int) -> None:
         app = self._apps.get(name)
@@ -270,11 +281,11 @@ class Controller:
                 raise WaitError(app.gate.reason, f"application {name}: {app.gate.message}")
 
     def _announce_rebalance(self, number: int) -> None:
-        self._events.put_nowait(events.RebalanceAsked(number))
+        self._tell(events.RebalanceAsked(number))
 
     async def _rebalance(self, request: int) -> None:
         await self.rebalancer.execute()
-        self._events.put_nowait(events.Rebalanced(request))
+        self._tell(events.Rebalanced(request))
 
     def _regate(self) -> None:
         """Ask for every application what stands in the way of its syncs now, and when to ask again."""
@@ -295,11 +306,11 @@ class Controller:
 
     async def _watch_world(self) -> None:
         async for _ in self._runtime.changes():
-            self._events.put_nowait(events.WorldHint())
+            self._tell(events.WorldHint())
 
     async def _watch_source(self, app: Followed) -> None:
         async for _ in app.source.hints():
-            self._events.put_nowait(events.SourceHint(app.config.name))
+            self._tell(events.SourceHint(app.config.name), app)
 
 
 def _require_known(desired: Desired, live: LiveState, only: Sequence[ResourceKey]) -> None:
