@@ -61,6 +61,10 @@ SEVERITIES: Mapping[str, Severity] = {
     "InvalidResources": "error",
     "InvalidPriority": "error",
     "InvalidUpdateStrategy": "error",
+    # order
+    "InvalidSyncWave": "error",
+    "InvalidDependsOn": "error",
+    "DependencyCycle": "error",
     # pipelines
     "EmptyPipeline": "error",
     "InvalidStepName": "error",

@@ -4,11 +4,12 @@ Kept with each reading, so that rules between resources can point at a line with
 file again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from schemas.finding import Path, Place
+from schemas.order_annotations import DEPENDS_ON_ANNOTATION, dependencies_of
 from schemas.references import external_reference
 from schemas.resource import ResourceKey
 from schemas.specs import (
@@ -25,8 +26,9 @@ from schemas.specs import (
 EXPLAINER_CAPABILITY = "alibi-explain"
 
 # reference: to the resource kind/name; baseline: kind/name whose endpoint an experiment takes over;
-# requirements: of a model, for the server called name if there is one; template: a server's own podSpec
-Role = Literal["reference", "baseline", "requirements", "template"]
+# requirements: of a model, for the server called name if there is one; template: a server's own podSpec;
+# dependency: on the resource namespace/kind/name, by annotation
+Role = Literal["reference", "baseline", "requirements", "template", "dependency"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Mention:
     """A place of ``subject`` that a rule between resources may point at.
 
     ``step`` is the step of another pipeline, ``needs`` are the capabilities that are asked for.
+    ``namespace`` is that of what a dependency names; everything else is looked for beside its subject.
     """
 
     subject: ResourceKey
@@ -44,6 +47,7 @@ class Mention:
     name: str
     step: str = ""
     needs: frozenset[str] = frozenset()
+    namespace: str = ""
 
 
 def mentions(key: ResourceKey, spec: Spec, find: Callable[[Path], Place]) -> Iterator[Mention]:
@@ -55,6 +59,17 @@ def mentions(key: ResourceKey, spec: Spec, find: Callable[[Path], Place]) -> Ite
             yield Mention(key, path, find(path), "requirements", "Server", spec.server or "", needs=needs)
     for path, role, kind, name, step in _named(spec):
         yield Mention(key, path, find(path), role, kind, name, step)
+
+
+def dependency_mentions(
+    key: ResourceKey, annotations: Mapping[str, str], find: Callable[[Path], Place]
+) -> Iterator[Mention]:
+    """What the annotation of ``key`` says it depends on; it has been found to be readable."""
+    if DEPENDS_ON_ANNOTATION in annotations:
+        path: Path = ("metadata", "annotations", DEPENDS_ON_ANNOTATION)
+        place = find(path)
+        for other in dependencies_of(annotations, key.namespace):
+            yield Mention(key, path, place, "dependency", other.kind, other.name, namespace=other.namespace)
 
 
 def _needs(spec: ModelSpec) -> frozenset[str]:

@@ -14,7 +14,7 @@ from schemas.decode import decode_spec
 from schemas.document import Document, parse
 from schemas.finding import SEVERITIES, Finding, Path, Place, first, shown, shown_path
 from schemas.identity import Identity, identify
-from schemas.mentions import Mention, mentions
+from schemas.mentions import Mention, dependency_mentions, mentions
 from schemas.names import LONGEST_NAME
 from schemas.nodes import Fault
 from schemas.problem import Problem, in_order
@@ -181,6 +181,7 @@ class _Reader:
         origin = self._origin(document)
         self.resources.append(Resource(resource, spec, origin, metadata.get("labels", {}), annotations))
         self.mentions.extend(mentions(resource, spec, document.find))
+        self.mentions.extend(dependency_mentions(resource, annotations, document.find))
 
     def _reject(self, document: Document, resource: ResourceKey) -> None:
         self.invalid.append(InvalidDocument(resource, self._origin(document)))

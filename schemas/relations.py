@@ -19,6 +19,7 @@ from schemas.specs import PipelineSpec, ServerConfigSpec, ServerSpec
 from schemas.template import server_template
 
 _MOST_HINTED = 20  # a hint looks at every name, so many of them are not linear
+_LONGEST_KEY = 400
 # Looked up in the operator's namespace, which a source need not know.
 _ANYWHERE = frozenset({"SeldonConfig", "ServerConfig"})
 
@@ -68,6 +69,7 @@ def relations(neighbours: Neighbours) -> Iterator[Relation]:
     """All findings between resources; their order is not defined."""
     yield from _unknown_references(neighbours)
     yield from _pipeline_cycles(neighbours)
+    yield from _dependencies(neighbours)
     yield from _taken_baselines(neighbours)
     yield from _server_templates(neighbours)
     yield from _missing_capabilities(neighbours)
@@ -112,6 +114,26 @@ def _pipeline_cycles(neighbours: Neighbours) -> Iterator[Relation]:
             subject, needed = key("Pipeline", namespace, cycle[0]), cycle[1 % len(cycle)]
             message = f"pipelines need each other's data: {shown_cycle(cycle)}"
             yield _relation(places[subject, needed], "CrossPipelineCycle", message, "")
+
+
+def _dependencies(neighbours: Neighbours) -> Iterator[Relation]:
+    """What is depended on and not here, and resources that wait for each other, or themselves."""
+    graph: dict[str, list[str]] = defaultdict(list)
+    places: dict[str, list[Mention]] = defaultdict(list)
+    for mention in neighbours.mentions["dependency"]:
+        other = key(mention.kind, mention.namespace, mention.name)
+        graph[str(mention.subject)].append(str(other))
+        places[str(mention.subject)].append(mention)
+        if not any(
+            other in known for known in (neighbours.resources, neighbours.elsewhere, neighbours.broken)
+        ):
+            message = f"{shown(str(other), _LONGEST_KEY)} is not in this source"
+            yield _relation(mention, "UnknownReference", message, "it may belong to another application")
+    for cycle in cycles(graph):
+        message = f"resources wait for each other: {shown_cycle(cycle)}"
+        for name in cycle:
+            hint = "none of them is applied; remove one of the dependencies"
+            yield _relation(places[name][0], "DependencyCycle", message, hint)
 
 
 def _taken_baselines(neighbours: Neighbours) -> Iterator[Relation]:

@@ -1,9 +1,15 @@
-"""Rules of the annotations that placement reads, on the kinds where they have a meaning."""
+"""Rules of the annotations that placement and the order of a sync read, on the kinds where they have a meaning."""
 
 from collections.abc import Callable, Iterator, Mapping
 
 from schemas.errors import InputError
 from schemas.finding import Finding
+from schemas.order_annotations import (
+    DEPENDS_ON_ANNOTATION,
+    SYNC_WAVE_ANNOTATION,
+    dependencies_of,
+    wave_of,
+)
 from schemas.placement_annotations import (
     PRIORITY_ANNOTATION,
     RESOURCES_ANNOTATION,
@@ -23,11 +29,13 @@ _READERS: Mapping[str, _Readers] = {
     },
     "Server": {RESOURCES_ANNOTATION: resources_of},
 }
+_ON_EVERY_KIND: _Readers = {SYNC_WAVE_ANNOTATION: wave_of, DEPENDS_ON_ANNOTATION: dependencies_of}
 
 
 def annotation_findings(kind: str, annotations: Mapping[str, str]) -> Iterator[Finding]:
-    """What cannot be read, in the order of the annotations' meaning: resources, priority, strategy."""
-    for name, read in _READERS.get(kind, {}).items():
+    """What cannot be read, in the order of the annotations' meaning: resources, priority, strategy,
+    wave, dependencies."""
+    for name, read in (*_READERS.get(kind, {}).items(), *_ON_EVERY_KIND.items()):
         if name in annotations:
             try:
                 read(annotations)
