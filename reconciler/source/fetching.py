@@ -74,7 +74,7 @@ def know_hosts(known_hosts: Path | None, folder: Path) -> None:
 
 
 def _fetch_once(mirror: pygit2.Repository, address: str, credentials: Credentials, depth: int) -> None:
-    dealings = _Dealings(address, credentials)
+    dealings = Dealings(address, credentials)
     try:
         remote = mirror.remotes.create_anonymous(address)
         remote.fetch(list(_REFS), prune=FetchPrune.PRUNE, callbacks=dealings, depth=depth)
@@ -85,14 +85,18 @@ def _fetch_once(mirror: pygit2.Repository, address: str, credentials: Credential
             raise dealings.doubted from error
         if _NO_CHALLENGE in str(error):
             raise dealings.refused() from error
-        # Words of a ValueError may be a part of the address that looks like a port and is a password.
-        readable = isinstance(error, pygit2.GitError)
-        message = without_credentials(str(error), address) if readable else "the address cannot be read"
-        raise TransientError("FetchFailed", f"{redacted(address)}: {message}") from error
+        raise TransientError("FetchFailed", f"{redacted(address)}: {words(error, address)}") from error
 
 
-class _Dealings(pygit2.RemoteCallbacks):
-    """What libgit2 asks during one fetch. Our errors pass through it; ``doubted`` says why a server's key
+def words(error: Exception, address: str) -> str:
+    """What libgit2 says of a dealing with ``address``, without anything secret of it."""
+    # Words of a ValueError may be a part of the address that looks like a port and is a password.
+    readable = isinstance(error, pygit2.GitError)
+    return without_credentials(str(error), address) if readable else "the address cannot be read"
+
+
+class Dealings(pygit2.RemoteCallbacks):
+    """What libgit2 asks during one fetch or push. Our errors pass through it; ``doubted`` says why a server's key
     or certificate was not believed."""
 
     def __init__(self, address: str, credentials: Credentials) -> None:

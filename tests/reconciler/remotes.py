@@ -111,7 +111,17 @@ class _Backend(_Quiet):
         self._serve(b"")
 
     def do_POST(self) -> None:
-        self._serve(self.rfile.read(int(self.headers["Content-Length"])))
+        length = self.headers["Content-Length"]
+        self._serve(self.rfile.read(int(length)) if length is not None else self._chunks())
+
+    def _chunks(self) -> bytes:
+        """A body without a length, as libgit2 pushes."""
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
 
     def _serve(self, body: bytes) -> None:
         wanted = base64.b64encode(f"{USER}:{PASSWORD.replace('%2F', '/')}".encode()).decode()
@@ -132,9 +142,9 @@ class _Backend(_Quiet):
             ["git", "http-backend"], env=environment, input=body, capture_output=True, check=True
         )
         head, _, content = done.stdout.partition(b"\r\n\r\n")
-        self.send_response(200)
-        for line in head.decode().splitlines():
-            name, _, value = line.partition(": ")
+        fields = dict(line.split(": ", 1) for line in head.decode().splitlines())
+        self.send_response(int(fields.pop("Status", "200").split()[0]))
+        for name, value in fields.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

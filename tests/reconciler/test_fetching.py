@@ -139,14 +139,14 @@ def test_a_redirect_to_another_host_carries_no_credentials(tmp_path, by_address)
 )
 def test_another_place_is_told_nothing(tmp_path, url):
     """Another scheme, port or host, and whatever cannot be taken apart."""
-    dealings = fetching._Dealings("https://h/r", password(tmp_path))
+    dealings = fetching.Dealings("https://h/r", password(tmp_path))
     with pytest.raises(InputError, match="FetchDenied"):
         dealings.credentials(url, None, fetching.CredentialType.USERPASS_PLAINTEXT)
 
 
 def test_a_token_needs_no_user_name(tmp_path):
     """Hosts that take a token as password do not look at the name, but want one."""
-    dealings = fetching._Dealings("https://h/r", password(tmp_path, "token", user=None))
+    dealings = fetching.Dealings("https://h/r", password(tmp_path, "token", user=None))
     answer = dealings.credentials("https://h/r", None, fetching.CredentialType.USERPASS_PLAINTEXT)
     assert answer.credential_tuple == (TOKEN_USER, "token")
 
