@@ -28,22 +28,21 @@ class Diff:
 
 def diff(desired: Desired, live: LiveState, policy: ChangePolicy) -> Diff:
     """What has to change for ``live`` to say what ``desired`` says."""
-    applied = {entry.resource.key: entry for entry in live.resources}
     changes: list[Change] = []
     held: list[Held] = []
     for resource in desired.resources:
-        entry = applied.get(resource.key)
-        change = None if policy.leaves_out(resource.key) else _change(desired, resource, entry, policy)
-        if change is None:
+        entry = live.applied.get(resource.key)
+        change = _change(desired, resource, entry, policy)
+        if change is None or policy.leaves_out(resource.key):
             continue
         guard = guard_change(desired, resource.key, entry, policy)
         if guard is None:
             changes.append(change)
         else:
             held.append(guard)
-    left = dict(_left_git(desired, applied))
-    owned = sum(entry.owner == desired.application for entry in live.resources)
-    refused = guard_deletes(desired, left, owned, policy)
+    owned = live.owned.get(desired.application, {})
+    left = _left_git(desired, owned)
+    refused = guard_deletes(desired, left, len(owned), policy)
     held.extend(Held(key, *refused[key]) for key in left if key in refused)
     gone = (key for key in left if key not in refused and not policy.leaves_out(key))
     changes.extend(Change("delete", key, None) for key in gone)
@@ -59,6 +58,8 @@ def _change(
     """What makes one resource live as Git wants it. Taking over from another owner is a change of its own."""
     if entry is None:
         return Change("create", resource.key, resource)
+    if entry.resource is resource and entry.owner == desired.application:
+        return None  # mostly so: what was applied is what was read
     wanted = with_ignored(resource, entry.resource, policy.ignore)
     if entry.owner != desired.application:
         owner = FieldChange("owner", entry.owner, desired.application)
@@ -92,9 +93,7 @@ def _differences(path: str, before: Any, after: Any) -> Iterator[FieldChange]:
 
 
 def _left_git(
-    desired: Desired, applied: Mapping[ResourceKey, AppliedResource]
-) -> Iterator[tuple[ResourceKey, AppliedResource]]:
+    desired: Desired, owned: Mapping[ResourceKey, AppliedResource]
+) -> dict[ResourceKey, AppliedResource]:
     wanted = {resource.key for resource in desired.resources}.union(desired.invalid)
-    for key, entry in applied.items():
-        if entry.owner == desired.application and key not in wanted:
-            yield key, entry
+    return {key: owned[key] for key in owned if key not in wanted}

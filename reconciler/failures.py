@@ -37,7 +37,9 @@ def failures(
     ``listening`` are the namespaces that the gateway listens for, None where it listens for all."""
     found = {failure.key: failure for failure in (*servers.failures, *_model_failures(moves, policy))}
     for resource in wanted.values():
-        failure = _composite_failure(resource, moves.targets) or _listener_failure(resource, listening)
+        served_alone = isinstance(resource.spec, ModelSpec)
+        failure = None if served_alone else _composite_failure(resource, moves.targets)
+        failure = failure or _listener_failure(resource, listening)
         if failure is not None:
             found.setdefault(failure.key, failure)
     return tuple(found[key_] for key_ in sorted(found))
@@ -45,8 +47,11 @@ def failures(
 
 def _listener_failure(resource: Resource, listening: tuple[str, ...] | None) -> Failure | None:
     namespace = resource.key.namespace
-    asked = isinstance(resource.spec, ModelSpec | ExperimentSpec)
-    if not asked or listening is None or namespace in listening:
+    if (
+        listening is None
+        or namespace in listening
+        or not isinstance(resource.spec, ModelSpec | ExperimentSpec)
+    ):
         return None
     message = f"the gateway has no port for namespace {namespace}: name one under gateway.listeners"
     return Failure(resource.key, "NamespaceNotServed", message)

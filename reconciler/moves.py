@@ -4,12 +4,11 @@ Pure. What is where it shall be is recognised without asking the engine; the res
 (:mod:`reconciler.rounds`). A load that only fits because of an unload of this plan names it in ``needs``.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from placement.demand import Demand
-from placement.filters import EXPLAINER_CAPABILITY
 from placement.inventory import Inventory, ReplicaId, Server, ServerReplica
 from placement.placement import Assignment
 from placement.policy import Policy
@@ -20,14 +19,13 @@ from reconciler.plan import Capacity, Load, Unload
 from reconciler.projection import listed
 from reconciler.regrouping import regroup
 from reconciler.rounds import place_in_rounds
+from reconciler.settled import settled_models
 from reconciler.targets import targets
 from runtime.routes import Target
 from runtime.state import LiveModelReplica, LiveState
 
 Timeline = Mapping[ModelName, Sequence[tuple[int, Target | None]]]
 """What answers for each model from which round on; None where nothing does."""
-
-Entries = dict[ModelName, list[LiveModelReplica]]
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class World:
 
 
 def plan_moves(
-    demands: Sequence[Demand],
+    demands: Mapping[ModelName, Demand],
     world: World,
     policy: Policy,
     examined: ModelName | None = None,
@@ -71,23 +69,26 @@ def plan_moves(
     ``examined`` names a model that is asked about: it is listed in the inventory also where it stays.
     With ``rebalance`` so many served replicas may move where that gains something: ``groups`` of the answer.
     """
-    by_model = _by_model(world.live.models)
-    settled = {} if rebalance else _settled_models(demands, world, by_model)
+    by_model = world.live.by_model
+    settled = {} if rebalance else settled_models(demands, world.servers, world.live)
     unlisted: AbstractSet[ModelName] = set() if policy.max_moves else settled.keys() - {examined}
-    moving = [demand for demand in demands if _name(demand) not in settled]
-    staying = [demand for demand in demands if policy.max_moves and _name(demand) in settled]
-    book = _open_book(demands, unlisted, world, by_model)
+    moving = [demand for name, demand in demands.items() if name not in settled]
+    staying = [demands[name] for name in settled] if policy.max_moves else []
+    book = _open_book(demands, unlisted, world)
     book, placed = place_in_rounds(moving, staying, by_model, book, policy)
-    decided = {**settled, **placed}
+    resting = {name: stands for name, stands in settled.items() if name not in placed}
+    decided = {**{name: stands.assignment for name, stands in resting.items()}, **placed}
     groups: tuple[Group, ...] = ()
     if rebalance:
-        book, groups = regroup(demands, decided, by_model, book, policy, rebalance)
+        book, groups = regroup(tuple(demands.values()), decided, by_model, book, policy, rebalance)
     loads = book.settle()
+    anew = (assignment for name, assignment in decided.items() if name not in resting)
+    answering = targets(anew, book, by_model, world.live)
     return Moves(
         loads=loads,
         unloads=book.sorted_unloads(),
-        assignments=tuple((demand, decided[_name(demand)]) for demand in demands),
-        targets=targets(decided.values(), book, by_model, world.live),
+        assignments=tuple((demand, decided[name]) for name, demand in demands.items()),
+        targets={**{name: stands.target for name, stands in resting.items()}, **answering},
         timeline=book.timeline,
         capacity=book.capacity(),
         inventory=book.inventory(),
@@ -95,73 +96,15 @@ def plan_moves(
     )
 
 
-def _name(demand: Demand) -> ModelName:
-    return demand.namespace, demand.model
-
-
-def _by_model(models: Iterable[LiveModelReplica]) -> Entries:
-    by_model: Entries = {}
-    for entry in models:
-        by_model.setdefault((entry.namespace, entry.model), []).append(entry)
-    return by_model
-
-
-def _settled_models(
-    demands: Iterable[Demand], world: World, by_model: Entries
-) -> dict[ModelName, Assignment]:
-    """What is just where it shall be."""
-    replicas = {s.replica_id(r.index): (r, s.shared) for s in world.servers for r in s.replicas}
-    settled: dict[ModelName, Assignment] = {}
-    for demand in demands:
-        name = _name(demand)
-        stays = _settled(demand, by_model.get(name, ()), replicas)
-        if stays is not None:
-            settled[name] = stays
-    return settled
-
-
-def _settled(
-    demand: Demand,
-    entries: Sequence[LiveModelReplica],
-    replicas: Mapping[ReplicaId, tuple[ServerReplica, bool]],
-) -> Assignment | None:
-    """The assignment of a model that is just where it shall be, without asking the engine.
-
-    The engine would keep it there: it takes the server and the replicas that hold the version first,
-    and what is held needs no room.
-    """
-    if not entries or len(entries) != demand.replicas:
-        return None
-    server = entries[0].replica.server
-    if demand.server not in (None, server):
-        return None
-    for entry in entries:
-        replica, shared = replicas.get(entry.replica, (None, False))
-        if (
-            entry.version != demand.version
-            or entry.state not in ("Loaded", "Loading")
-            or entry.replica.server != server
-            or replica is None
-            or replica.state != "Ready"
-            or not (shared or demand.server)
-            or not replica.capability_set.issuperset(demand.requirements)
-            or (demand.explainer and EXPLAINER_CAPABILITY not in replica.capability_set)
-        ):
-            return None
-    indices = tuple(sorted(entry.replica.index for entry in entries))
-    return Assignment(demand.namespace, demand.model, demand.version, server, indices, "Scheduled", "")
-
-
-def _open_book(
-    demands: Iterable[Demand], unlisted: AbstractSet[ModelName], world: World, by_model: Entries
-) -> Book:
+def _open_book(wanted: Collection[ModelName], unlisted: AbstractSet[ModelName], world: World) -> Book:
     """The world before the first round: deleted models and vanishing server replicas are freed."""
-    wanted = set(map(_name, demands))
     replicas = {s.replica_id(r.index): r for s in world.servers for r in s.replicas}
-    stirred = [entry for name, entries in by_model.items() if name not in unlisted for entry in entries]
+    stirred = [
+        entry for name, entries in world.live.by_model.items() if name not in unlisted for entry in entries
+    ]
     standing = [entry for entry in stirred if _stands(entry, replicas)]
     occupation = world.occupation
-    used = occupation.used(world.live.models)
+    used = occupation.used_in(world.live)
     resting = _less(used, occupation.used(stirred))
     book = Book(world.servers, replicas, occupation, listed(standing, occupation), resting, used)
     for entry in stirred:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from placement.inventory import ReplicaId
-from runtime.state import LiveModelReplica
+from runtime.state import LiveModelReplica, LiveState
 from schemas.placement_annotations import Resources
 from schemas.template import ServerTemplate
 
@@ -58,4 +58,16 @@ class Occupation:
             if self.resources:
                 for name, amount in self.resources_of(entry):
                     on[name] = on.get(name, 0) + amount
+        return used
+
+    def used_in(self, live: LiveState) -> dict[ReplicaId, dict[str, int]]:
+        """As :meth:`used` of all that lives; only models that name resources are looked at one by one."""
+        used = {
+            replica: {MEMORY: memory * self.instances.get(replica, 1)}
+            for replica, memory in live.memory.items()
+        }
+        for entry in (entry for name in self.resources for entry in live.by_model.get(name, ())):
+            on = used[entry.replica]
+            for name, amount in self.resources_of(entry):
+                on[name] = on.get(name, 0) + amount
         return used

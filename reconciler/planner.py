@@ -6,7 +6,7 @@ applications are demands too (design decision 1). Executed without faults the ne
 say so; only an upgrade never counts on its own old version.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -20,18 +20,19 @@ from placement.verdicts import verdicts
 from reconciler.annotated import is_recreated, named_resources, priority
 from reconciler.book import ModelName
 from reconciler.desired import Desired
-from reconciler.diff import Diff, diff
+from reconciler.diff import diff
 from reconciler.failures import failures, placed_against
 from reconciler.guards import ChangePolicy
 from reconciler.moves import Moves, World, plan_moves
-from reconciler.plan import PLANNER_VERSION, Load, Plan, RouteChange, effects_digest
+from reconciler.plan import PLANNER_VERSION, Change, Load, Plan, RouteChange, effects_digest
 from reconciler.projection import ServerPlan, occupation, plan_servers
 from reconciler.rounds import waits
 from reconciler.routing import routes
+from reconciler.same import Same
 from reconciler.transition import route_changes
 from reconciler.undeclared import undeclared
 from runtime.state import LiveState
-from schemas.codec import digest, encode, joined
+from schemas.codec import digest, encode
 from schemas.errors import InputError
 from schemas.resource import Resource, ResourceKey, key
 from schemas.scaling import effective_scaling
@@ -55,42 +56,80 @@ class Policy:
 def plan(desired: Desired, live: LiveState, policy: Policy, reason: str = "Sync") -> Plan:
     """The plan that brings ``live`` to ``desired`` under ``policy``; ``reason`` says why it was made."""
     difference = diff(desired, live, policy.changes)
-    wanted = wanted_resources(difference, live)
-    servers = plan_servers(wanted, policy.server_configs, live)
-    moves = _moves(difference, wanted, servers, live, policy)
-    result = Plan(
+    effects = _effects(difference.changes, live, policy) if difference.changes else _at_rest(live, policy)
+    result = replace(
+        effects,
         application=desired.application,
         revision=desired.revision,
         reason=reason,
-        changes=difference.changes,
+        held=difference.held,
+    )
+    return replace(result, digest=effects_digest(result), basis=basis_digest(desired, live, policy))
+
+
+def _effects(changes: tuple[Change, ...], live: LiveState, policy: Policy) -> Plan:
+    """What follows from ``changes``, whoever makes them: a plan of nobody yet."""
+    wanted = wanted_resources(changes, live)
+    servers = plan_servers(wanted, policy.server_configs, live)
+    moves = _moves(changes, wanted, servers, live, policy)
+    return Plan(
+        application="",
+        revision="",
+        reason="",
+        changes=changes,
         server_moves=servers.moves,
         loads=moves.loads,
         unloads=moves.unloads,
         routes=_route_changes(wanted, moves, live),
         failures=failures(wanted, servers, moves, policy.placement, policy.listening),
-        held=difference.held,
-        warnings=undeclared(_changed_models(difference), servers.servers),
+        held=(),
+        warnings=undeclared(_changed_models(changes), servers.servers),
         capacity=moves.capacity,
         specs=_specs(wanted, moves.loads),
         rebalance=moves.groups,
     )
-    return replace(result, digest=effects_digest(result), basis=basis_digest(desired, live, policy))
 
 
-def wanted_resources(difference: Diff, live: LiveState) -> Mapping[ResourceKey, Resource]:
+def _at_rest(live: LiveState, policy: Policy) -> Plan:
+    """What follows from no change at all. When the world moves every application is planned, and mostly none
+    of them changes anything: then this is the same for all."""
+    configs, rest = Same(policy.server_configs), (policy.listening, policy.placement, policy.rebalance)
+    return _remembered_rest(Same(live), configs, *rest)
+
+
+@lru_cache(maxsize=1)
+def _remembered_rest(
+    live: Same[LiveState],
+    server_configs: Same[Mapping[str, ServerConfigSpec]],
+    listening: tuple[str, ...] | None,
+    placement: PlacementPolicy,
+    rebalance: int,
+) -> Plan:
+    policy = Policy(
+        server_configs=server_configs.value, listening=listening, placement=placement, rebalance=rebalance
+    )
+    return _effects((), live.value, policy)
+
+
+def wanted_resources(changes: Sequence[Change], live: LiveState) -> Mapping[ResourceKey, Resource]:
     """Everything that is to be applied after the permitted changes, of every owner, by key."""
-    wanted = {entry.resource.key: entry.resource for entry in live.resources}
-    for change in difference.changes:
+    wanted = dict(live.manifests)
+    for change in changes:
         if change.after is None:
             wanted.pop(change.key, None)
         else:
             wanted[change.key] = change.after
-    return dict(sorted(wanted.items()))
+    in_order = all(change.key in live.manifests for change in changes)
+    return wanted if in_order else dict(sorted(wanted.items()))
 
 
-def model_demands(wanted: Mapping[ResourceKey, Resource]) -> list[Demand]:
-    """One demand per model, in key order."""
-    return [model_demand(resource) for resource in wanted.values() if isinstance(resource.spec, ModelSpec)]
+def model_demands(wanted: Mapping[ResourceKey, Resource]) -> dict[ModelName, Demand]:
+    """The demand of every model by its name, in key order."""
+    return {
+        (key.namespace, key.name): model_demand(resource)
+        for key, resource in wanted.items()
+        if isinstance(resource.spec, ModelSpec)
+    }
 
 
 @lru_cache(maxsize=1 << 17)
@@ -124,24 +163,21 @@ def basis_digest(desired: Desired, live: LiveState, policy: Policy) -> str:
             "application": desired.application,
             "namespace": desired.namespace,
             "tree": desired.tree,
-            "resources": joined(entry.owner + entry.resource.digest for entry in live.resources),
-            "servers": joined(entry.digest for entry in live.servers),
-            "models": joined(entry.digest for entry in live.models),
-            "routes": joined(route.digest for route in live.routes),
+            **live.digests,
             "environments": encode(dict(live.environments)),
             "policy": encode(policy),
         }
     )
 
 
-def _changed_models(difference: Diff) -> Iterator[tuple[ResourceKey, Demand]]:
-    for change in difference.changes:
+def _changed_models(changes: Iterable[Change]) -> Iterator[tuple[ResourceKey, Demand]]:
+    for change in changes:
         if change.after is not None and isinstance(change.after.spec, ModelSpec):
             yield change.key, model_demand(change.after)
 
 
 def _moves(
-    difference: Diff,
+    changes: tuple[Change, ...],
     wanted: Mapping[ResourceKey, Resource],
     servers: ServerPlan,
     live: LiveState,
@@ -158,7 +194,7 @@ def _moves(
     waiting = any(waits(assignment) for _, assignment in still.assignments)
     if not policy.placement.max_moves or not waiting:
         return still
-    if not (difference.changes or servers.moves or still.loads or still.unloads) and not _route_changes(
+    if not (changes or servers.moves or still.loads or still.unloads) and not _route_changes(
         wanted, still, live
     ):
         return still
@@ -207,13 +243,13 @@ def explain(desired: Desired, live: LiveState, policy: Policy, model: ResourceKe
 
     Raises InputError ``ResourceNotFound``.
     """
-    difference = diff(desired, live, policy.changes)
-    wanted = wanted_resources(difference, live)
+    changes = diff(desired, live, policy.changes).changes
+    wanted = wanted_resources(changes, live)
     resource = wanted.get(model)
     if resource is None or not isinstance(resource.spec, ModelSpec):
         raise InputError("ResourceNotFound", f"no {model} in Git or applied")
     servers = plan_servers(wanted, policy.server_configs, live)
-    moves = _moves(difference, wanted, servers, live, policy, (model.namespace, model.name))
+    moves = _moves(changes, wanted, servers, live, policy, (model.namespace, model.name))
     demand = model_demand(resource)
     assignment = next(a for d, a in moves.assignments if d == demand)
     inventory = placed_against(demand, moves)

@@ -39,8 +39,10 @@ def routes(
 
 
 def _plain(name: ModelName, target: Target, known: Route | None) -> Route:
-    if known is not None and known.targets[0].target == target:
-        return known
+    if known is not None:
+        at = known.targets[0].target
+        if at is target or at == target:
+            return known
     return Route(name[0], name[1], (WeightedTarget(target, 100),))
 
 

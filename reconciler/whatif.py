@@ -13,7 +13,6 @@ from placement.inventory import ReplicaId
 from placement.policy import Policy as PlacementPolicy
 from placement.quantity import readable_bytes
 from reconciler.desired import Desired
-from reconciler.diff import Diff
 from reconciler.planner import Policy, plan, wanted_resources
 from reconciler.stand_in import ServerSize, stand_in
 from runtime.state import AppliedResource, LiveServerReplica, LiveState
@@ -104,7 +103,7 @@ def supposed(world: World, assumptions: Sequence[Assumption]) -> World:
 
 def _wanted(world: World) -> Mapping[ResourceKey, Resource]:
     made = plan(world.desired, world.live, world.policy)
-    return wanted_resources(Diff(made.changes, made.held), world.live)
+    return wanted_resources(made.changes, world.live)
 
 
 def _with_server(world: World, asked: WithServer) -> World:
