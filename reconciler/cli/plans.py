@@ -20,35 +20,48 @@ def show_plan(plan: Plan, *, wide: bool = False) -> None:
     head = f"application {plan.application} at {plan.revision[:SHORT]}"
     verb = "nothing to do" if plan.empty else "plan"
     line(f"{head}: {verb} (plan {plan.digest[:SHORT]}, basis {plan.basis[:SHORT]})", style="bold")
-    _section("CHANGES", ("ACTION", "KIND", "NAMESPACE", "NAME", "FIELDS"), _changes(plan.changes))
-    _section("SERVERS", ("ACTION", "REPLICA", "MEMORY", "CAPABILITIES"), _servers(plan))
-    _section(
+    show_section("CHANGES", ("ACTION", "KIND", "NAMESPACE", "NAME", "FIELDS"), _changes(plan.changes))
+    show_section("SERVERS", ("ACTION", "REPLICA", "MEMORY", "CAPABILITIES"), _servers(plan))
+    show_section(
         "MODELS", ("ACTION", "NAMESPACE", "MODEL", "VERSION", "REPLICA", "MEMORY", "REASON"), _moves(plan)
     )
-    _section("ROUTES", ("NAMESPACE", "NAME", "BEFORE", "AFTER"), _routes(plan))
-    _section("CAPACITY", ("REPLICA", "LIMIT", "BEFORE", "AFTER"), [_capacity(each) for each in plan.capacity])
-    _section("FAILURES", *failures_table(plan.failures, wide=wide))
-    _section("HELD", ("KIND", "NAMESPACE", "NAME", "REASON", "MESSAGE"), _held(plan.held))
-    _section("WARNINGS", ("KIND", "NAMESPACE", "NAME", "REASON", "MESSAGE"), _held(plan.warnings))
+    show_section("ROUTES", ("NAMESPACE", "NAME", "BEFORE", "AFTER"), _routes(plan))
+    show_section(
+        "CAPACITY", ("REPLICA", "LIMIT", "BEFORE", "AFTER"), [_capacity(each) for each in plan.capacity]
+    )
+    show_section("FAILURES", *failures_table(plan.failures, wide=wide))
+    show_section("HELD", ("KIND", "NAMESPACE", "NAME", "REASON", "MESSAGE"), _held(plan.held))
+    show_section("WARNINGS", ("KIND", "NAMESPACE", "NAME", "REASON", "MESSAGE"), _held(plan.warnings))
 
 
-def show_diff(plan: Plan) -> None:
-    """The differing fields of every resource: ``-`` as applied, ``+`` as Git wants it."""
+def show_diff(plan: Plan, *, sections: bool = False) -> None:
+    """The differing fields of every resource: ``-`` as applied, ``+`` as Git wants it. With ``sections`` each
+    resource has a heading as Argo CD writes it."""
     for change in plan.changes:
         applied = "/dev/null" if change.action == "create" else f"applied {change.key}"
         wanted = "/dev/null" if change.after is None else f"{_place(change)} {change.key}"
-        line(f"--- {applied}", style="bold")
-        line(f"+++ {wanted}", style="bold")
-        for field in change.fields or _all_fields(change):
-            if field.before is not None:
-                line(f"-{field.path}: {_value(field.before)}", style="red")
-            if field.after is not None:
-                line(f"+{field.path}: {_value(field.after)}", style="green")
+        if sections:
+            line(f"===== {change.key} ======", style="bold")
+            if change.action == "delete":
+                line("-deleted", style="red")
+        else:
+            line(f"--- {applied}", style="bold")
+            line(f"+++ {wanted}", style="bold")
+        _show_fields(change)
     for held in plan.held:
         line(f"held {held.key}: {held.reason}: {held.message}", style="yellow")
 
 
-def _section(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def _show_fields(change: Change) -> None:
+    for field in change.fields or _all_fields(change):
+        if field.before is not None:
+            line(f"-{field.path}: {_value(field.before)}", style="red")
+        if field.after is not None:
+            line(f"+{field.path}: {_value(field.after)}", style="green")
+
+
+def show_section(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table under its title, below a blank line; nothing where it has no rows."""
     if rows:
         line()
         line(title.capitalize(), style="bold")

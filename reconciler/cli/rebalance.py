@@ -41,22 +41,15 @@ def rebalance(
     server: ServerOption = None,
 ) -> int:
     """Show which moves would free whole server replicas, or place what waits. Serving is never interrupted."""
-    from reconciler.cli.client import ApiClient
     from reconciler.cli.output import as_json
-    from reconciler.cli.session import answers
+    from reconciler.cli.session import answers, controller
     from schemas.codec import encode
-    from schemas.errors import WaitError
 
-    asked = answers(config, server)
-    if apply and not isinstance(asked, ApiClient):
-        message = "only a running controller moves models"
-        raise WaitError("ControllerNotRunning", message, "start it with `moorage run`, then ask again")
-    made = asked.rebalance(max_moves)
+    moving = controller(config, server, "moves models") if apply else None
+    made = (moving or answers(config, server)).rebalance(max_moves)
     if output is TableFormat.table:
         _show(made, apply=apply)
-    run = (
-        _apply(asked, made, max_moves) if apply and isinstance(asked, ApiClient) and made.rebalance else None
-    )
+    run = _apply(moving, made, max_moves) if moving is not None and made.rebalance else None
     if output is TableFormat.json:
         as_json(encode({"plan": made, "run": run}))
     elif run is not None:

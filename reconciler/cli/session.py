@@ -14,7 +14,7 @@ from reconciler.cli.output import say
 from reconciler.config import Config
 from reconciler.config_file import DEFAULT_FILE, DEFAULT_STATE, load_config
 from reconciler.status import ApplicationStatus
-from schemas.errors import InputError
+from schemas.errors import InputError, WaitError
 
 
 def configuration(config: Path | None) -> Config:
@@ -31,13 +31,9 @@ def state_folder(config: Path | None) -> Path:
 
 def answers(config: Path | None, server: str | None) -> Answers:
     """The controller if one runs, else the repository and the record."""
-    if server:
-        return ApiClient(server)
-    address = read_address(state_folder(config))
-    if address is not None:
-        client = ApiClient(address.url)
-        if client.instance() == address.instance:
-            return client
+    running = _running(config, server)
+    if running is not None:
+        return running
     told = configuration(config)
     from reconciler.cli.logs import configure_logs
     from reconciler.compose import offline  # the whole machine; not needed to ask a controller
@@ -45,6 +41,25 @@ def answers(config: Path | None, server: str | None) -> Answers:
     configure_logs(logging.ERROR)  # retries of a fetch are no answer
     say("no controller runs: answering from the repository and the record")
     return offline(told)
+
+
+def controller(config: Path | None, server: str | None, does: str) -> ApiClient:
+    """The controller, for what only it ``does``. WaitError ``ControllerNotRunning``."""
+    running = _running(config, server)
+    if running is None:
+        hint = "start it with `moorage run`, then ask again"
+        raise WaitError("ControllerNotRunning", f"only a running controller {does}", hint)
+    return running
+
+
+def _running(config: Path | None, server: str | None) -> ApiClient | None:
+    if server:
+        return ApiClient(server)
+    address = read_address(state_folder(config))
+    if address is None:
+        return None
+    client = ApiClient(address.url)
+    return client if client.instance() == address.instance else None
 
 
 def application(asked: Answers, name: str | None) -> ApplicationStatus:

@@ -117,6 +117,7 @@ def get(
 
 def _show_statuses(statuses: tuple["ApplicationStatus", ...], *, details: bool) -> None:
     from reconciler.cli.output import line, say, table
+    from reconciler.cli.statuses import show_conditions, show_problems
 
     if not statuses:
         say("no applications")
@@ -129,17 +130,15 @@ def _show_statuses(statuses: tuple["ApplicationStatus", ...], *, details: bool) 
         if each.resources:
             line()
             table(("KIND", "NAMESPACE", "NAME", "SYNC", "HEALTH", "REASON", "MESSAGE"), _resource_rows(each))
-        if each.conditions:
-            line()
-            table(("CONDITION", "MESSAGE"), [(c.reason, c.message) for c in each.conditions])
-        if each.problems:
-            line()
-            table(("PLACE", "SEVERITY", "CODE", "MESSAGE"), _problem_rows(each))
+        show_conditions(each.conditions)
+        show_problems(each)
 
 
 def _application_row(status: "ApplicationStatus") -> tuple[str, ...]:
+    from reconciler.cli.statuses import to_the_second
+
     last = status.last_sync
-    synced = f"{last.phase} {_to_the_second(last.finished or last.started)}" if last else ""
+    synced = f"{last.phase} {to_the_second(last.finished or last.started)}" if last else ""
     return (
         status.name,
         status.sync,
@@ -164,15 +163,3 @@ def _resource_rows(status: "ApplicationStatus") -> list[tuple[str, ...]]:
         )
         for each in status.resources
     ]
-
-
-def _problem_rows(status: "ApplicationStatus") -> list[tuple[str, ...]]:
-    return [
-        (f"{each.file}:{each.line}:{each.column}", each.severity, each.code, each.message)
-        for each in status.problems
-    ]
-
-
-def _to_the_second(moment: str) -> str:
-    """``2026-01-31T12:00:00.123+00:00`` → ``2026-01-31T12:00:00Z``; times in records are UTC."""
-    return f"{moment.partition('.')[0]}Z"
