@@ -91,7 +91,13 @@ async def _serve(
     live = await runtime.observe()
     history, intents = History(_history_file(config)), IntentStore(_intent_file(config))
     controller = Controller(
-        sources(config, live), runtime, policy(config), history, intents, watching.signals
+        sources(config, live),
+        runtime,
+        policy(config),
+        history,
+        intents,
+        watching.signals,
+        read_only=config.read_only,
     )
     webhook = Webhook(hooks(config, controller.hint))
     questions = Questions(controller, config.state, gateway_urls(config), address.instance)

@@ -81,6 +81,7 @@ class Config:
     state: Path
     applications: tuple[ApplicationConfig, ...]
     on_exit: OnExit = "stop"
+    read_only: bool = False
     servers: tuple[Resource, ...] = ()
     packages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     storage: StorageConfig = field(default_factory=StorageConfig)

@@ -161,6 +161,7 @@ def _config(file: Path, document: Document) -> Config:
         state=_folder(values.get("state", DEFAULT_STATE), folder),
         applications=tuple(_applications(file, document, folder)),
         on_exit=values.get("onExit", "stop"),
+        read_only=values.get("readOnly", False),
         servers=_servers(file, document),
         packages={name: tuple(each["packages"]) for name, each in values.get("serverConfigs", {}).items()},
         storage=_storage(values.get("storage", {}), folder),

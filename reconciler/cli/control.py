@@ -1,6 +1,7 @@
 """``moorage run``, ``stop`` and ``version``: the controller's life."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,9 @@ def run(
     ] = None,
     revision: Annotated[str, typer.Option("--revision", help="Branch, tag or commit.")] = "HEAD",
     path: Annotated[str, typer.Option("--path", help="Folder inside the repository.")] = ".",
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Look, plan and show; sync nothing.")
+    ] = False,
 ) -> None:
     """Run a controller until it is told to end (SIGTERM, Ctrl-C)."""
     from reconciler import compose
@@ -36,11 +40,11 @@ def run(
     from reconciler.config_file import DEFAULT_FILE, load_config, repository_config
 
     configure_logs()
-    if repo is not None:
-        asyncio.run(compose.run(repository_config(repo, revision, path, Path.cwd())))
-        return
     file = config or Path(DEFAULT_FILE)
-    asyncio.run(compose.run(load_config(file), file.absolute()))
+    told = load_config(file) if repo is None else repository_config(repo, revision, path, Path.cwd())
+    if read_only:
+        told = replace(told, read_only=True)
+    asyncio.run(compose.run(told, file.absolute() if repo is None else None))
 
 
 def stop(config: ConfigOption = None) -> None:
