@@ -18,6 +18,7 @@ from reconciler.intent import Intent
 from reconciler.plan import Plan
 from reconciler.planner import Policy
 from reconciler.requests import SyncAnswer, SyncRequest
+from reconciler.resource_status import KnownStatuses
 from reconciler.source.application import Source
 from reconciler.status import ApplicationStatus, Condition, Position, SyncRecord, application_status
 from runtime.state import LiveState
@@ -58,6 +59,7 @@ class Followed:
     watching: asyncio.Task[None] | None = None
     syncing: asyncio.Task[None] | None = None
     terminated: bool = False
+    statuses: KnownStatuses = field(default_factory=KnownStatuses)
 
     @property
     def config(self) -> ApplicationConfig:
@@ -88,7 +90,8 @@ class Followed:
         sync = self.config.sync
         where = Position(sync.auto, self.gate, self.drift, intent.pin, sync.prune.mode)
         error = self.error or self.unplanned
-        return application_status(self.source.shown, self.desired, live, self.plan, error, last, where)
+        known = self.statuses
+        return application_status(self.source.shown, self.desired, live, self.plan, error, last, where, known)
 
     def compare(self, status: ApplicationStatus, now: datetime) -> None:
         """Keep since when it is out of sync, and who moved it."""

@@ -47,14 +47,13 @@ class Observation:
     """One live state and the plan made from it, indexed for questions about single resources."""
 
     def __init__(self, live: LiveState, plan: Plan | None) -> None:
-        self.applied = {entry.resource.key for entry in live.resources}
+        self.applied = live.applied
         self.failures: Mapping[ResourceKey, Failure] = (
             {failure.key: failure for failure in plan.failures} if plan else {}
         )
         self.changing = {change.key for change in plan.changes} if plan else set()
-        self.models: dict[tuple[str, str], list[LiveModelReplica]] = {}
-        for entry in live.models:
-            self.models.setdefault((entry.namespace, entry.model), []).append(entry)
+        self.held = {item.key: item for item in plan.held} if plan else {}
+        self.models = live.by_model
         self.servers: dict[tuple[str, str], list[LiveServerReplica]] = {}
         for replica in live.servers:
             self.servers.setdefault((replica.id.namespace, replica.id.server), []).append(replica)
@@ -64,6 +63,9 @@ class Observation:
             {(m.replica.namespace, m.replica.server) for m in plan.server_moves} if plan else set()
         )
         self.routes = {(change.namespace, change.name) for change in plan.routes} if plan else set()
+        said = {*self.failures, *self.changing, *self.held}
+        self.named = self.moving.union((key.namespace, key.name) for key in said)
+        """What the plan says anything about that a model's health may depend on, by (namespace, name)."""
 
 
 def health(resource: Resource, seen: Observation) -> Health:
@@ -89,7 +91,7 @@ def _model_health(resource: Resource, spec: ModelSpec, seen: Observation) -> Hea
     scaling = effective_scaling(spec.replicas, spec.min_replicas, spec.max_replicas)
     name = (resource.key.namespace, resource.key.name)
     version = spec.version
-    entries = [entry for entry in seen.models.get(name, []) if entry.version == version]
+    entries = [entry for entry in seen.models.get(name, ()) if entry.version == version]
     available = sum(_serves(entry, seen) for entry in entries)
     counts = (scaling.replicas, available)
     failed = next((entry for entry in entries if entry.state == "LoadFailed"), None)
@@ -168,7 +170,7 @@ def _experiment_health(resource: Resource, spec: ExperimentSpec, seen: Observati
     down = sorted(
         candidate.name
         for candidate in spec.candidates
-        if not any(_serves(e, seen) for e in seen.models.get((resource.key.namespace, candidate.name), []))
+        if not any(_serves(e, seen) for e in seen.models.get((resource.key.namespace, candidate.name), ()))
     )
     if down:
         message = f"not ready: {', '.join(down)}"

@@ -4,11 +4,12 @@ Pure. The fields of ``status`` are the reference's; what it has no field for sta
 ``status.moorage``. Health is not judged here but in :mod:`reconciler.health`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from reconciler.health import Health, Observation, health
-from reconciler.status import ApplicationStatus, ResourceStatus
+from reconciler.resource_status import ResourceStatus
+from reconciler.status import ApplicationStatus
 from runtime.state import AppliedResource, LiveModelReplica, LiveServerReplica, LiveState
 from schemas.encode import manifest
 from schemas.resource import ResourceKey
@@ -116,8 +117,8 @@ class _Listing:
                 return {"missingModels": missing}
         return {}
 
-    def _models(self, entry: AppliedResource) -> list[LiveModelReplica]:
-        return self._seen.models.get((entry.resource.key.namespace, entry.resource.key.name), [])
+    def _models(self, entry: AppliedResource) -> Sequence[LiveModelReplica]:
+        return self._seen.models.get((entry.resource.key.namespace, entry.resource.key.name), ())
 
     def _models_on(self, entry: AppliedResource) -> Iterable[LiveModelReplica]:
         name = (entry.resource.key.namespace, entry.resource.key.name)

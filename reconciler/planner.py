@@ -94,17 +94,18 @@ def _at_rest(live: LiveState, policy: Policy) -> Plan:
     """What follows from no change at all. When the world moves every application is planned, and mostly none
     of them changes anything: then this is the same for all."""
     configs, rest = Same(policy.server_configs), (policy.listening, policy.placement, policy.rebalance)
-    return _remembered_rest(Same(live), configs, *rest)
+    return remembered_rest(Same(live), configs, *rest)
 
 
 @lru_cache(maxsize=1)
-def _remembered_rest(
+def remembered_rest(
     live: Same[LiveState],
     server_configs: Same[Mapping[str, ServerConfigSpec]],
     listening: tuple[str, ...] | None,
     placement: PlacementPolicy,
     rebalance: int,
 ) -> Plan:
+    """What follows from no change, of the live state that was planned against last."""
     policy = Policy(
         server_configs=server_configs.value, listening=listening, placement=placement, rebalance=rebalance
     )

@@ -33,7 +33,7 @@ def settled_models(
     demands: Mapping[ModelName, Demand], servers: tuple[Server, ...], live: LiveState
 ) -> dict[ModelName, Settled]:
     """Those of ``demands`` that are just where they shall be, by name."""
-    known = _known(servers)
+    known = known_on(servers)
     findings = {name: known.look(name, demand, live) for name, demand in demands.items()}
     known.findings = findings  # what nobody demands any more is forgotten
     return {name: settled for name, (_, _, settled) in findings.items() if settled is not None}
@@ -59,7 +59,8 @@ class _Known:
 
 
 @lru_cache(maxsize=1)
-def _known(servers: tuple[Server, ...]) -> _Known:
+def known_on(servers: tuple[Server, ...]) -> _Known:
+    """What is remembered of these servers."""
     return _Known(servers)
 
 

@@ -12,27 +12,15 @@ from typing import Literal
 from reconciler.desired import Desired
 from reconciler.drift import Drift
 from reconciler.gates import OPEN, Gate
-from reconciler.health import Health, HealthStatus, Observation, health, worst
+from reconciler.health import Health, HealthStatus, Observation, worst
 from reconciler.intent import Pin
 from reconciler.plan import Plan
+from reconciler.resource_status import KnownStatuses, ResourceStatus, SyncStatus
 from reconciler.sync_policy import Prune
 from runtime.state import LiveState
 from schemas.problem import Problem
-from schemas.resource import Resource, ResourceKey
 
-SyncStatus = Literal["Synced", "OutOfSync", "Unknown"]
 Phase = Literal["Running", "Succeeded", "Failed", "Terminated", "Interrupted"]
-
-
-@dataclass(frozen=True)
-class ResourceStatus:
-    """One resource as people see it; ``file`` and ``line`` say where Git declares it."""
-
-    key: ResourceKey
-    sync: SyncStatus
-    health: Health
-    file: str = ""
-    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,9 +103,11 @@ def application_status(
     error: Condition | None = None,
     last_sync: SyncRecord | None = None,
     position: Position = Position(),
+    known: KnownStatuses | None = None,
 ) -> ApplicationStatus:
-    """The status of one application. ``error`` says why its source cannot be read now."""
-    resources = tuple(sorted(_resources(desired, live, plan), key=lambda r: r.key)) if desired else ()
+    """The status of one application. ``error`` says why its source cannot be read now; ``known`` is what
+    was said of its resources before."""
+    resources = _resources(desired, Observation(live, plan), known or KnownStatuses()) if desired else ()
     return ApplicationStatus(
         name=source.name,
         repository=source.repository,
@@ -125,7 +115,7 @@ def application_status(
         path=source.path,
         namespace=source.namespace,
         sync=_sync(desired, plan, error),
-        health=worst(r.health.status for r in resources) if desired else "Unknown",
+        health=worst({r.health.status for r in resources}) if desired else "Unknown",
         revision=_compared(desired, plan),
         resources=resources,
         problems=desired.problems if desired else (),
@@ -149,12 +139,23 @@ def _compared(desired: Desired | None, plan: Plan | None) -> str:
     return desired.revision if desired else ""
 
 
-def _resources(desired: Desired, live: LiveState, plan: Plan | None) -> Iterator[ResourceStatus]:
-    seen = Observation(live, plan)
-    held = {item.key: item for item in plan.held} if plan else {}
-    wanted = {resource.key for resource in desired.resources}
-    for resource in desired.resources:
-        yield _wanted_status(resource, seen, held.get(resource.key) is not None)
+def _resources(desired: Desired, seen: Observation, known: KnownStatuses) -> tuple[ResourceStatus, ...]:
+    """Of everything that is wanted, and of what is held or goes, by key."""
+    known.look(seen)
+    said = [known.status(resource, seen) for resource in desired.resources]
+    known.forget(len(said))
+    said.extend(_unwanted(desired, seen))
+    return tuple(sorted(said, key=_order))
+
+
+def _order(status: ResourceStatus) -> tuple[str, str, str, str]:
+    key = status.key
+    return key.group, key.kind, key.namespace, key.name
+
+
+def _unwanted(desired: Desired, seen: Observation) -> Iterator[ResourceStatus]:
+    """What cannot be read, what is held although Git does not want it, and what goes."""
+    wanted = {resource.key for resource in desired.resources} if seen.held or seen.changing else set()
     errors = _first_errors(desired.problems)
     for key in desired.invalid:
         problem = errors.get((key.kind, key.namespace, key.name))
@@ -162,23 +163,11 @@ def _resources(desired: Desired, live: LiveState, plan: Plan | None) -> Iterator
         invalid = Health("Degraded", "InvalidManifest", message)
         place = (problem.file, problem.line) if problem else ("", 0)
         yield ResourceStatus(key, "Unknown", invalid, *place)
-    for key, item in held.items():
+    for key, item in seen.held.items():
         if key not in wanted:
             yield ResourceStatus(key, "OutOfSync", Health("Healthy", item.reason, item.message))
     for key in seen.changing - wanted - set(desired.invalid):
         yield ResourceStatus(key, "OutOfSync", Health("Progressing", "Pruning", "to be deleted"))
-
-
-def _wanted_status(resource: Resource, seen: Observation, held: bool) -> ResourceStatus:
-    state = health(resource, seen)
-    name = (resource.key.namespace, resource.key.name)
-    moving = (
-        resource.key in seen.changing
-        or (resource.key.kind == "Model" and name in seen.moving)
-        or (resource.key.kind == "Server" and name in seen.server_moves)
-    )
-    sync: SyncStatus = "OutOfSync" if held or moving else "Synced"
-    return ResourceStatus(resource.key, sync, state, resource.origin.file, resource.origin.line)
 
 
 def _first_errors(problems: Iterable[Problem]) -> dict[tuple[str, str, str], Problem]:

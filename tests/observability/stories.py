@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from reconciler.drift import Drift, Mover
 from reconciler.health import HealthStatus
 from reconciler.plan import Failure, Plan
-from reconciler.status import ApplicationStatus, Condition, Phase, Position, SyncRecord, SyncStatus
+from reconciler.resource_status import SyncStatus
+from reconciler.status import ApplicationStatus, Condition, Phase, Position, SyncRecord
 from schemas.resource import key
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -16,7 +16,8 @@ from reconciler.observability.notices import (
     old_drift,
     started,
 )
-from reconciler.status import ApplicationStatus, Condition, ResourceStatus
+from reconciler.resource_status import ResourceStatus
+from reconciler.status import ApplicationStatus, Condition
 from schemas.resource import key
 from tests.observability.stories import NOON, after, plan, record, status
 
