@@ -43,6 +43,7 @@ class History:
 
     def __init__(self, file: Path) -> None:
         self._db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+        self._last: dict[str, SyncRecord | None] = {}
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.executescript(_SCHEMA)
@@ -65,6 +66,7 @@ class History:
 
     def interrupt(self, now: datetime) -> None:
         """Mark what an earlier process left running."""
+        self._last.clear()
         self._db.execute(
             "UPDATE syncs SET phase = 'Interrupted', finished = ? WHERE phase = 'Running'", (_iso(now),)
         )
@@ -73,6 +75,7 @@ class History:
         """Write down that ``plan`` is about to be executed, and who started it; returns the sync's id."""
         row = (plan.application, plan.revision, author, message, plan.reason, _iso(now), "", "Running")
         resources = json.dumps([[str(change.key), change.action] for change in plan.changes])
+        self._last.pop(plan.application, None)
         cursor = self._db.execute(
             "INSERT INTO syncs (application, revision, author, message, reason, started, finished, phase,"
             " digest, basis, results, who, resources) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', ?, ?)",
@@ -95,6 +98,7 @@ class History:
         )
         record = self.sync(sync)
         assert record is not None
+        self._last.pop(record.application, None)
         return record
 
     def sync(self, sync: int) -> SyncRecord | None:
@@ -103,8 +107,10 @@ class History:
         return _record(row) if row else None
 
     def last(self, application: str) -> SyncRecord | None:
-        """The newest sync of an application."""
-        return next(iter(self.syncs(application, limit=1)), None)
+        """The newest sync of an application; remembered, because every status shows it."""
+        if application not in self._last:
+            self._last[application] = next(iter(self.syncs(application, limit=1)), None)
+        return self._last[application]
 
     def agreed(self, application: str) -> str:
         """The revision at which Git and live agreed last, empty where they never did."""
@@ -125,12 +131,15 @@ class History:
 
     def note_created(self, keys: Sequence[ResourceKey], now: datetime) -> None:
         """Remember when resources were first applied; what is known already stays."""
-        rows = [(str(key), _iso(now)) for key in keys]
-        self._db.executemany("INSERT OR IGNORE INTO created (key, at) VALUES (?, ?)", rows)
+        names = json.dumps([str(key) for key in keys])  # one statement is one write to disk
+        self._db.execute(
+            "INSERT OR IGNORE INTO created (key, at) SELECT value, ? FROM json_each(?)", (_iso(now), names)
+        )
 
     def forget_created(self, keys: Sequence[ResourceKey]) -> None:
         """Forget deleted resources."""
-        self._db.executemany("DELETE FROM created WHERE key = ?", [(str(key),) for key in keys])
+        names = json.dumps([str(key) for key in keys])
+        self._db.execute("DELETE FROM created WHERE key IN (SELECT value FROM json_each(?))", (names,))
 
     def created(self) -> Mapping[str, str]:
         """When each resource was first applied, ISO 8601 by the key's text."""

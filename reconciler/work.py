@@ -7,6 +7,7 @@ planner. Here the world is asked and told, the history is written, and what was 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -57,8 +58,11 @@ class Work:
         self._names = names
 
     async def observe(self) -> LiveState:
-        """What the runtime reports now."""
-        self.live = await self._runtime.observe()
+        """What the runtime reports now; the same value as before where nothing has changed, because much is
+        remembered of it."""
+        live = await self._runtime.observe()
+        if live != self.live:
+            self.live = live
         return self.live
 
     async def read(self, app: Followed, request: SyncRequest | None = None) -> Desired:
@@ -238,11 +242,11 @@ class Work:
 
     def _show(self, app: Followed) -> None:
         """Work out the status anew, and tell whoever watches where it differs."""
-        before = app.shown
-        app.compare(self.status(app), now())
-        app.shown = self.status(app)
-        if app.shown.sync == "Synced":
-            self._history.note_agreed(app.config.name, app.shown.revision)
+        before, agreed, status = app.shown, app.agreed, self.status(app)
+        app.compare(status, now())
+        app.shown = replace(status, position=replace(status.position, drift=app.drift))
+        if app.agreed != agreed:
+            self._history.note_agreed(app.config.name, app.agreed)
         if app.shown != before:
             self._signals.status_changed(before, app.shown)
 
