@@ -18,8 +18,8 @@ _SHARED: tuple[structlog.typing.Processor, ...] = (
 )
 
 
-def configure_logs(least: int = logging.INFO) -> None:
-    """Set up logging for this process, from level ``least`` on."""
+def configure_logs() -> None:
+    """Set up logging for this process."""
     terminal = sys.stderr.isatty()
     last: tuple[structlog.typing.Processor, ...] = (
         (_printable, structlog.dev.ConsoleRenderer())
@@ -28,7 +28,7 @@ def configure_logs(least: int = logging.INFO) -> None:
     )
     structlog.configure(
         processors=[*_SHARED, *last],
-        wrapper_class=structlog.make_filtering_bound_logger(least),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
@@ -39,7 +39,15 @@ def configure_logs(least: int = logging.INFO) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
-    logging.basicConfig(handlers=[handler], level=max(least, logging.WARNING), force=True)
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def quiet_logs() -> None:
+    """Keep what a command works with, retries of a fetch among it, out of what it answers."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def _printable(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

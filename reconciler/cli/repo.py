@@ -60,14 +60,13 @@ def check(
     config: ConfigOption = None,
 ) -> int:
     """Try to read what applications follow: repository, credentials, revision and path, a line for each."""
-    import logging
 
-    from reconciler.cli.logs import configure_logs
+    from reconciler.cli.logs import quiet_logs
     from reconciler.cli.output import table
     from reconciler.cli.session import configuration
     from reconciler.config_file import repository_config
 
-    configure_logs(logging.CRITICAL)  # retries of a fetch are no answer
+    quiet_logs()
     told = configuration(config) if repo is None else repository_config(repo, revision, path, Path.cwd())
     rows = [row for application in _meant(told, name, repo) for row in _checked(application, told)]
     table(("APP", "CHECK", "RESULT", "MESSAGE"), rows)

@@ -4,7 +4,6 @@ A controller is found by ``--server``, by ``MOORAGE_SERVER``, or by the file in 
 configuration names. What that file says counts only if the controller answers with its instance id.
 """
 
-import logging
 from pathlib import Path
 
 from reconciler.address import read_address
@@ -35,10 +34,10 @@ def answers(config: Path | None, server: str | None) -> Answers:
     if running is not None:
         return running
     told = configuration(config)
-    from reconciler.cli.logs import configure_logs
+    from reconciler.cli.logs import quiet_logs
     from reconciler.compose import offline  # the whole machine; not needed to ask a controller
 
-    configure_logs(logging.ERROR)  # retries of a fetch are no answer
+    quiet_logs()
     say("no controller runs: answering from the repository and the record")
     return offline(told)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 
 from reconciler.cli.main import main
 from tests.cli.controller import RunningController
@@ -32,6 +33,13 @@ class Ran:
 
 
 Run = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True)
+def own_logs() -> Iterator[None]:
+    """What a command sets up for its process ends with the test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
