@@ -9,7 +9,6 @@ memory is its own; on a shared machine only the ratios mean something.
 
 import asyncio
 import gc
-import logging
 import os
 import statistics
 import sys
@@ -280,7 +279,7 @@ def run(case: str, *sizes: float) -> None:
         redirect_stderr(log),
         tempfile.TemporaryDirectory() as name,
     ):
-        configure_logs(logging.INFO)
+        configure_logs()
         asyncio.run(CASES[case](*sizes, Path(name)))
 
 

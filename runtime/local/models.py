@@ -71,7 +71,10 @@ class Models:
         """Every model replica on record, by (namespace, model, version, replica)."""
         rows = self._record.models.in_order()
         if rows is not self._observed[0]:  # the record gives the same tuple until something changes
-            self._observed = (rows, tuple(live_model(row, self._versions) for row in rows))
+            # Rows are the same values while they say the same; so is what is made of them, with its digest.
+            known = dict(zip(map(id, self._observed[0]), self._observed[1], strict=True))
+            made = tuple(known.get(id(row)) or live_model(row, self._versions) for row in rows)
+            self._observed = (rows, made)
         return self._observed[1]
 
     async def load(self, operation: LoadModel) -> Result:

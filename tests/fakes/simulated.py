@@ -6,8 +6,9 @@ processes (ports, adoption, orphans) stops here.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from placement.inventory import ReplicaId
 from runtime.capabilities import offered
@@ -45,6 +46,25 @@ ModelAt = tuple[ReplicaId, str, str]
 """Server replica, model, version digest."""
 
 
+class _InOrder:
+    """The values of a table in order, sorted again only where the table has changed."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Any, Any] = {}
+        self._values: tuple[Any, ...] = ()
+
+    def of(self, table: dict[Any, Any], order: Callable[[Any], Any] | None = None) -> tuple[Any, ...]:
+        """By key, or by ``order`` of the values."""
+        if table != self._seen:
+            self._seen = dict(table)
+            self._values = (
+                tuple(sorted(table.values(), key=order))
+                if order
+                else tuple(table[key] for key in sorted(table))
+            )
+        return self._values
+
+
 @dataclass
 class Faults:
     """What goes wrong until it is taken away again. ``starts`` maps a replica to its reason, ``loads``
@@ -68,14 +88,16 @@ class SimulatedRuntime:
         self._routes: dict[tuple[str, str], Route] = {}
         self._numbers: dict[tuple[str, str], dict[str, int]] = {}
         self._hints: set[asyncio.Event] = set()
+        self._tables = _InOrder(), _InOrder(), _InOrder(), _InOrder()
 
     async def observe(self) -> LiveState:
-        """The live state now."""
+        """The live state now. As of the real one, tables that have not changed are the same tuples."""
+        resources, servers, models, routes = self._tables
         return LiveState(
-            tuple(self._resources[key] for key in sorted(self._resources)),
-            tuple(self._servers[replica] for replica in sorted(self._servers)),
-            tuple(sorted(self._models.values(), key=_identity)),
-            tuple(self._routes[name] for name in sorted(self._routes)),
+            resources.of(self._resources),
+            servers.of(self._servers),
+            models.of(self._models, _identity),
+            routes.of(self._routes),
             self.environments,
         )
 
