@@ -7,8 +7,9 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import aiokafka  # type: ignore[import-untyped]  # it says nothing of its types
 import aiokafka.errors  # type: ignore[import-untyped]  # as above
@@ -22,9 +23,6 @@ from schemas.codec import encode
 
 log = structlog.get_logger(__name__)
 
-STOP_SECONDS = 5.0
-"""Within which a producer has to end."""
-
 
 @dataclass(frozen=True)
 class Retry:
@@ -32,7 +30,7 @@ class Retry:
 
     wait: float = 1.0
     most: float = 30.0
-    timeout: float = 10.0
+    timeout: float = 5.0
 
 
 class KafkaOutlet:
@@ -91,9 +89,21 @@ class KafkaOutlet:
                 await producer.start()
             yield send
         finally:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(STOP_SECONDS):
-                    await producer.stop()
+            await _end(producer, limit)
+
+
+async def _end(producer: Any, limit: float) -> None:
+    """Stop a producer; what it could not send, the next one does.
+
+    ``stop`` alone waits for ever where a topic went away with its broker, so its parts are ended then.
+    """
+    try:
+        async with asyncio.timeout(limit):
+            await producer.stop()
+    except TimeoutError:
+        await producer._sender.close()  # noqa: SLF001 (no public way)
+        producer._message_accumulator.fail_all(aiokafka.errors.KafkaError("given up"))  # noqa: SLF001 (as above)
+        await producer.client.close()
 
 
 def record(notice: Notice) -> tuple[bytes, bytes]:
