@@ -19,6 +19,7 @@ from reconciler.plan import Plan
 from reconciler.planner import Policy
 from reconciler.requests import SyncAnswer, SyncRequest
 from reconciler.resource_status import KnownStatuses
+from reconciler.rollback import Trial
 from reconciler.source.application import Source
 from reconciler.status import ApplicationStatus, Condition, Position, SyncRecord, application_status
 from runtime.state import LiveState
@@ -44,7 +45,8 @@ class Asked:
 @dataclass(eq=False)
 class Followed:
     """An application. ``error`` says why its source cannot be read now, ``unplanned`` why there is no plan
-    of what was read; ``agreed`` is the revision at which Git and live agreed last."""
+    of what was read; ``agreed`` is the revision at which Git and live agreed last. ``going_back`` is True
+    while an automatic rollback is being prepared."""
 
     source: Source
     desired: Desired | None = None
@@ -54,6 +56,8 @@ class Followed:
     gate: Gate = OPEN
     drift: Drift | None = None
     agreed: str = ""
+    trial: Trial | None = None
+    going_back: bool = False
     shown: ApplicationStatus | None = None
     asked: dict[int, Asked] = field(default_factory=dict)
     watching: asyncio.Task[None] | None = None

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.plan import Plan
+from reconciler.rollback import Trial
 from reconciler.status import Phase, SyncRecord
-from schemas.codec import decode
+from schemas.codec import decode, encode_terse
 from schemas.errors import StopError
 from schemas.resource import ResourceKey
 
@@ -31,6 +32,7 @@ CREATE TABLE IF NOT EXISTS syncs (
 CREATE INDEX IF NOT EXISTS syncs_by_application ON syncs (application, id);
 CREATE TABLE IF NOT EXISTS created (key TEXT PRIMARY KEY, at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS agreed (application TEXT PRIMARY KEY, revision TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS trials (application TEXT PRIMARY KEY, trial TEXT NOT NULL);
 """
 _ADDED = {"who": "", "resources": "[]"}
 """Columns that version 0.1.0 had not, with their defaults."""
@@ -120,6 +122,16 @@ class History:
     def note_agreed(self, application: str, revision: str) -> None:
         """Remember that Git and live agree at ``revision``."""
         self._db.execute("INSERT OR REPLACE INTO agreed VALUES (?, ?)", (application, revision))
+
+    def trial(self, application: str) -> Trial | None:
+        """How what an application wants has fared; None where nobody has looked."""
+        row = self._db.execute("SELECT trial FROM trials WHERE application = ?", (application,)).fetchone()
+        return decode(Trial, json.loads(row[0])) if row else None
+
+    def note_trial(self, application: str, trial: Trial) -> None:
+        """Remember how what an application wants has fared."""
+        text = json.dumps(encode_terse(trial))
+        self._db.execute("INSERT OR REPLACE INTO trials VALUES (?, ?)", (application, text))
 
     def syncs(self, application: str, limit: int = KEPT) -> tuple[SyncRecord, ...]:
         """The syncs of an application, newest first."""

@@ -7,7 +7,7 @@ are in :mod:`reconciler.work`. What people may do comes in through :mod:`reconci
 
 import asyncio
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from reconciler import controller, events
@@ -21,6 +21,7 @@ from reconciler.plan import Plan
 from reconciler.planner import Explanation, Policy, explain, plan
 from reconciler.rebalancer import Rebalancer, Terms
 from reconciler.requests import SyncAnswer, SyncRequest
+from reconciler.rollback import RollBack, Until
 from reconciler.signals import Signals
 from reconciler.source.application import Source
 from reconciler.status import ApplicationStatus
@@ -32,7 +33,8 @@ from schemas.errors import InputError, WaitError
 from schemas.resource import ResourceKey
 
 LONGEST_WAIT = 60.0
-"""Seconds until gates are asked again at the latest: a clock that is set back must not close one for long."""
+"""Seconds until gates are asked again at the latest: a clock that is set back must not close one for long.
+And until a rollback is tried again whose revision could not be read."""
 
 
 class Controller:
@@ -210,6 +212,7 @@ class Controller:
     def _follow(self, app: Followed) -> None:
         assert self._tasks is not None
         app.agreed = self.history.agreed(app.config.name)
+        app.trial = self.history.trial(app.config.name)
         app.watching = self._tasks.create_task(self._watch_source(app))
         self._handle(events.Configured(app.config.name, app.rules))
 
@@ -296,7 +299,35 @@ class Controller:
             app.gate = judge_gates(app.config.sync, intent, standings, moment, read_only=self._read_only)
             if (app.gate.auto, app.gate.manual) != (before.auto, before.manual):
                 self._handle(events.Gated(name, app.gate.auto, app.gate.manual))
-        self._set_alarm([app.gate.until for app in self._apps.values() if app.gate.until], moment)
+        times = [app.gate.until for app in self._apps.values() if app.gate.until]
+        self._set_alarm([*times, *self._weigh(moment)], moment)
+
+    def _weigh(self, moment: datetime) -> Iterator[datetime]:
+        """Start automatic rollbacks that are due; when to ask again about others."""
+        for app in self._apps.values():
+            verdict = self._work.weigh(app, moment)
+            if isinstance(verdict, Until):
+                yield verdict.at
+            elif verdict is not None and not app.going_back:
+                app.going_back = True
+                assert self._tasks is not None
+                self._tasks.create_task(self._go_back(app, verdict))
+
+    async def _go_back(self, app: Followed, verdict: RollBack) -> None:
+        """Meanwhile anything may have happened, so it is weighed again."""
+        if not await self._work.can_go_back(app, verdict):
+            asyncio.get_running_loop().call_later(LONGEST_WAIT, self._let_go_back, app)
+            return
+        app.going_back = False
+        if self._apps.get(app.config.name) is not app:
+            return
+        if self._work.weigh(app, now()) == verdict:
+            self._work.go_back(app, verdict)
+        self.intend(app.config.name)
+
+    def _let_go_back(self, app: Followed) -> None:
+        app.going_back = False
+        self._tell(events.Tick())
 
     def _set_alarm(self, times: Sequence[datetime], moment: datetime) -> None:
         if self._alarm is not None:

@@ -17,10 +17,12 @@ from reconciler import events
 from reconciler.desired import Desired
 from reconciler.followed import Asked, Followed
 from reconciler.history import History
+from reconciler.intent import Pin, Said
 from reconciler.intent_store import IntentStore
 from reconciler.plan import Plan
 from reconciler.planner import Policy, basis_digest, plan
 from reconciler.requests import SyncAnswer, SyncRequest
+from reconciler.rollback import AUTOMATIC, RollBack, Trial, Verdict, abandon, decide, follow, seen
 from reconciler.signals import Listeners, Signals
 from reconciler.status import ApplicationStatus, Condition
 from reconciler.sync import Progress, SyncResult, execute
@@ -200,7 +202,7 @@ class Work:
 
     async def _sync(self, app: Followed, todo: Plan, desired: Desired, asked: Asked | None) -> None:
         name, start = app.config.name, time.monotonic()
-        who = asked.request.by if asked else BY_ITSELF
+        who = asked.request.by if asked else self._starter(name)
         sync = self._history.begin(todo, desired.author, desired.message, who, now())
         log.info("sync started", application=name, revision=todo.revision[:7], reason=todo.reason, by=who)
         self._signals.sync_started(name, todo, who)
@@ -239,6 +241,49 @@ class Work:
             self._signals.step_ended(name, progress.step, progress.result, progress.seconds)
 
         return report
+
+    def _starter(self, name: str) -> str:
+        """Who starts a sync that nobody asked for."""
+        pin = self._intents.intent(name).pin
+        return AUTOMATIC if pin is not None and pin.said.who == AUTOMATIC else BY_ITSELF
+
+    def weigh(self, app: Followed, moment: datetime) -> Verdict:
+        """Whether the application goes back by policy, as it was shown last; keeps how it fares."""
+        after, shown = app.config.sync.roll_back_after, app.shown
+        if after is None or shown is None or shown.sync == "Unknown" or not app.desired or not app.plan:
+            return None
+        if app.desired.revision != app.plan.revision:  # what was read is planned next
+            return None
+        found = seen(shown, app.desired.tree, idle=app.plan.empty)
+        trial = follow(app.trial, found, after, moment)
+        self._keep_trial(app, trial)
+        verdict = decide(trial, found, after, moment)
+        held = self._intents.intent(app.config.name).pin is not None or not app.gate.auto
+        return None if held and isinstance(verdict, RollBack) else verdict
+
+    async def can_go_back(self, app: Followed, verdict: RollBack) -> bool:
+        """Whether that revision can still be read. One that is gone for good is not looked for again."""
+        try:
+            await asyncio.to_thread(app.source.read, verdict.revision)
+        except MoorageError as error:
+            log.warning("cannot roll back", application=app.config.name, error=str(error))
+            if error.reason == "RevisionNotFound" and app.trial is not None:
+                self._keep_trial(app, abandon(app.trial))
+            return False
+        return True
+
+    def go_back(self, app: Followed, verdict: RollBack) -> None:
+        """Pin, as a person would: it is followed by the next look, and stands until somebody unpins."""
+        name, said = app.config.name, Said(AUTOMATIC, now(), verdict.reason)
+        log.warning("rolled back", application=name, revision=verdict.revision[:7], why=verdict.reason)
+        self._intents.change(name, lambda intent: replace(intent, pin=Pin(verdict.revision, said)))
+        assert app.trial is not None
+        self._keep_trial(app, abandon(app.trial))
+
+    def _keep_trial(self, app: Followed, trial: Trial) -> None:
+        if trial != app.trial:
+            app.trial = trial
+            self._history.note_trial(app.config.name, trial)
 
     def _show(self, app: Followed) -> None:
         """Work out the status anew, and tell whoever watches where it differs."""
