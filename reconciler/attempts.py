@@ -30,7 +30,8 @@ class Attempts:
     """``tried`` is the digest of the last sync (or empty, after a plan that could not be made) for as long
     as something is left to do: the same plan again is of no use before ``retry_at``, whether or not its
     steps said that they were done; None there means that no further attempt is allowed. ``tried_at`` is
-    when that sync ended. ``heals`` counts mends of drift in a row, the last of which began at
+    when that sync ended; where a person ended it (``ended``), what it left to do, which is another plan, is not
+    begun again either. ``heals`` counts mends of drift in a row, the last of which began at
     ``healed_at``."""
 
     tried: str | None = None
@@ -39,24 +40,28 @@ class Attempts:
     retry_at: float | None = None
     heals: int = 0
     healed_at: float | None = None
+    ended: bool = False
 
     def after_sync(self, digest: str, now: float, rules: Rules, *, terminated: bool = False) -> "Attempts":
         """A sync of that plan ended. Who ended it by hand does not want it tried again."""
         count = self.count + 1
         delay = None if terminated else rules.retry.delay(count)
         retry_at = None if delay is None else now + delay
-        return replace(self, tried=digest, count=count, tried_at=now, retry_at=retry_at)
+        return replace(self, tried=digest, count=count, tried_at=now, retry_at=retry_at, ended=terminated)
 
     def settled(self) -> "Attempts":
         """Nothing is left to try."""
-        return replace(self, tried=None, count=0, retry_at=None)
+        return replace(self, tried=None, count=0, retry_at=None, ended=False)
 
     def renewed(self) -> "Attempts":
         """A new revision: a plan that differs from the last one is tried at once."""
-        return replace(self, count=0)
+        return replace(self, count=0, ended=False)
 
     def start_at(self, digest: str, now: float, rules: Rules) -> float | None:
-        """When a plan may be executed; None where this very plan was tried as often as it may be."""
+        """When a plan may be executed; None where this very plan was tried as often as it may be, or
+        a person ended the last sync."""
+        if self.ended:
+            return None
         if self.tried is None:
             return now
         if digest == self.tried:

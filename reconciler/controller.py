@@ -205,7 +205,7 @@ def _after_asked_plan(state: State, event: Planned, app: ApplicationState) -> St
 def _after_failure(state: State, event: PlanFailed, app: ApplicationState, now: float) -> Step:
     if event.request is not None:
         return _with(state, event.application, replace(app, requests=_rest(app, event.request))), ()
-    attempts = app.attempts.after_sync("", now, app.rules)
+    attempts = replace(app.attempts.after_sync("", now, app.rules), ended=app.attempts.ended)
     planned, wake_at = (event.revision, event.world), attempts.retry_at
     app = replace(app, attempts=attempts, planned=planned, wake_at=wake_at)
     wake = () if attempts.retry_at is None else (Wake(attempts.retry_at),)

@@ -66,7 +66,7 @@ def sync(
 def terminate(
     name: ApplicationArgument = None, config: ConfigOption = None, server: ServerOption = None
 ) -> None:
-    """End the sync under way. Its plan is not tried again until something changes."""
+    """End the sync under way. What it left to do waits for a new revision, or for `app sync`."""
     from reconciler.cli.output import line
     from reconciler.cli.session import application, controller
 

@@ -202,7 +202,7 @@ class _Control:
 async def _wish(request: Request, cls: type[W]) -> W:
     """The body as a wish. InputError ``InvalidRequest``."""
     try:
-        wish = decode(cls, json.loads(await request.body()))
+        wish = decode(cls, _object(await request.body()))
     except (BaseValidationError, TypeError, ValueError, RecursionError) as error:
         what = f"the body is no {cls.__name__}: {type(error).__name__}"
         raise InputError("InvalidRequest", what, "docs/api.md has the fields of each request") from error
@@ -210,6 +210,13 @@ async def _wish(request: Request, cls: type[W]) -> W:
         bounds = f"who has 1 to {LONGEST_NAME} characters, why at most {LONGEST_WHY}"
         raise InputError("InvalidRequest", bounds)
     return wish
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    value = json.loads(data)
+    if not isinstance(value, dict):
+        raise TypeError("no object")
+    return value
 
 
 def _who(wish: Wish) -> Who:

@@ -16,6 +16,7 @@ from reconciler.loop import Controller
 from reconciler.observability.watchers import watchers
 from reconciler.source.application import GitApplication
 from reconciler.source.webhooks.counts import Counts
+from reconciler.sync_policy import DEFAULT_SYNC, SyncPolicy
 from reconciler.web.api import Questions, make_app
 from reconciler.web.server import ApiServer, bind
 from reconciler.web.signals import signal_routes
@@ -26,10 +27,22 @@ PATIENCE = 60.0
 
 
 class RunningController:
-    """Application ``example`` on branch ``main`` of ``repository``; ``url`` is its API."""
+    """Application ``example`` on branch ``main`` of ``repository``, synced as ``sync`` says; ``url`` is its
+    API. ``runtime`` is another world than a new empty one."""
 
-    def __init__(self, repository: Path, state: Path, gateway: str = "http://127.0.0.1:9") -> None:
-        self.runtime = SimulatedRuntime()
+    def __init__(
+        self,
+        repository: Path,
+        state: Path,
+        gateway: str = "http://127.0.0.1:9",
+        *,
+        sync: SyncPolicy = DEFAULT_SYNC,
+        runtime: SimulatedRuntime | None = None,
+        read_only: bool = False,
+    ) -> None:
+        self.runtime = runtime or SimulatedRuntime()
+        self._sync = sync
+        self._read_only = read_only
         self.url = ""
         self._repository = repository
         self._state = state
@@ -83,13 +96,21 @@ class RunningController:
         assert task is not None
         self._task = task
         history = History(self._state / "history.sqlite")
-        application = ApplicationConfig("example", str(self._repository), "main", interval=3600.0)
+        application = ApplicationConfig(
+            "example", str(self._repository), "main", sync=self._sync, interval=3600.0
+        )
         config = Config(self._state, (application,))
         intents = IntentStore(self._state / "intent.sqlite")
         source = GitApplication(application, self._state / "mirrors")
         self.watching = watchers(config)
         self.controller = Controller(
-            [source], self.runtime, policy(config), history, intents, self.watching.signals
+            [source],
+            self.runtime,
+            policy(config),
+            history,
+            intents,
+            self.watching.signals,
+            read_only=self._read_only,
         )
         try:
             with bind("127.0.0.1", 0) as socket:
