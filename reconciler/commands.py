@@ -97,6 +97,8 @@ class Commands:
     async def roll_back(self, name: str, sync: int | None, who: Who) -> Intent:
         """Pin the revision of an earlier sync; without one, that of the last that succeeded before the
         current. Raises InputError ``HistoryEntryNotFound``."""
+        self._controller.require_writable()
+        self._controller.followed(name)
         record = self._entry(name, sync)
         why = who.why or f"rollback to sync {record.id}"
         return await self.pin(name, record.revision, replace(who, why=why))
@@ -128,6 +130,7 @@ class Commands:
     def confirm(self, name: str, only: frozenset[ResourceKey], hours: int, who: Who) -> Intent:
         """Let deletes that wait for a person go; all of them, or ``only`` some. Raises InputError
         ``NothingToConfirm``."""
+        self._controller.require_writable()
         plan = self._controller.followed(name).plan
         waiting = {held.key for held in plan.held if held.reason in ASKING} if plan else set()
         keys = frozenset(waiting if not only else waiting & only)
