@@ -2,7 +2,9 @@
 
 Pure. The order of a sync: record what is wanted; bring server replicas up; load; route; unload; stop
 server replicas; forget. Route before unload, the new version before the old one goes, one index of a
-server replaced at a time. Steps without a path between them may run at once.
+server replaced at a time. Steps without a path between them may run at once. That is what has to be, whoever
+the steps are for; the waves and dependencies that people ask for are laid over it in
+:mod:`reconciler.barriers`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,20 +25,23 @@ from runtime.operations import (
     UnloadModel,
 )
 from runtime.routes import Route
+from schemas.resource import ResourceKey, key
 
 
 @dataclass(frozen=True)
 class Step:
-    """One operation; ``after`` names the steps that have to be done first. ``id`` is unique in a plan
-    and says what is done, for people."""
+    """One operation for ``resource``; ``after`` names the steps that have to be done first. ``id`` is unique
+    in a plan and says what is done, for people. A barrier has no operation and belongs to no resource: it is
+    done once what it waits for is."""
 
     id: str
-    operation: Operation
+    operation: Operation | None
     after: tuple[str, ...] = ()
+    resource: ResourceKey | None = None
 
 
-def steps(plan: Plan) -> tuple[Step, ...]:
-    """The steps of ``plan``, each after those it waits for."""
+def necessary_steps(plan: Plan) -> tuple[Step, ...]:
+    """The steps of ``plan``, each with those that it has to wait for in any case."""
     return (
         *_records(plan),
         *_server_ups(plan.server_moves),
@@ -52,7 +57,7 @@ def _records(plan: Plan) -> Iterator[Step]:
     for change in plan.changes:
         if change.after is not None:
             operation = RecordResource(change.after, plan.application)
-            yield Step(f"record {change.key}", operation)
+            yield Step(f"record {change.key}", operation, (), change.key)
 
 
 def _server_ups(moves: Iterable[ServerMove]) -> Iterator[Step]:
@@ -61,12 +66,14 @@ def _server_ups(moves: Iterable[ServerMove]) -> Iterator[Step]:
         if move.template is None:
             continue
         if move.action == "start":
-            yield Step(_server_id(move), StartServerReplica(move.replica, move.template))
+            start = StartServerReplica(move.replica, move.template)
+            yield Step(_server_id(move), start, (), _server(move.replica))
             continue
         server = (move.replica.namespace, move.replica.server)
         before = (replaced[server],) if server in replaced else ()
         replaced[server] = _server_id(move)
-        yield Step(replaced[server], ReplaceServerReplica(move.replica, move.template), before)
+        replacement = ReplaceServerReplica(move.replica, move.template)
+        yield Step(replaced[server], replacement, before, _server(move.replica))
 
 
 def _loads(plan: Plan) -> Iterator[Step]:
@@ -78,7 +85,7 @@ def _loads(plan: Plan) -> Iterator[Step]:
         operation = LoadModel(
             load.namespace, load.model, load.version, plan.specs[load.version], load.replica
         )
-        yield Step(_load_id(load), operation, tuple(after))
+        yield Step(_load_id(load), operation, tuple(after), key("Model", load.namespace, load.model))
 
 
 def _routes(plan: Plan) -> Iterator[Step]:
@@ -89,8 +96,20 @@ def _routes(plan: Plan) -> Iterator[Step]:
             # What the route leads to already need not be waited for.
             new = sorted(stage.leads_to - stage.led_to)
             after = (*waits, *(loads[member] for member in new if member in loads))
-            yield Step(stage.id, _set_route(change, stage.route), after)
+            yield Step(stage.id, _set_route(change, stage.route), after, _routed(change))
             waits = (stage.id,)
+
+
+def _routed(change: RouteChange) -> ResourceKey:
+    """Whose route it is: an experiment may shape that of a model."""
+    route = change.after or change.before
+    if route is not None and route.experiment is not None:
+        return key("Experiment", change.namespace, route.experiment)
+    return key("Model", change.namespace, change.name)
+
+
+def _server(replica: ReplicaId) -> ResourceKey:
+    return key("Server", replica.namespace, replica.server)
 
 
 def _set_route(change: RouteChange, route: Route | None) -> SetRoutes:
@@ -132,7 +151,7 @@ def _unloads(plan: Plan) -> Iterator[Step]:
         member = (unload.namespace, unload.model, unload.version, unload.replica)
         after = (*releases.get(member, ()), *([loads[member]] if member in loads else []))
         operation = UnloadModel(unload.namespace, unload.model, unload.version, unload.replica)
-        yield Step(_unload_id(unload), operation, after)
+        yield Step(_unload_id(unload), operation, after, key("Model", unload.namespace, unload.model))
 
 
 def _server_downs(plan: Plan) -> Iterator[Step]:
@@ -142,20 +161,19 @@ def _server_downs(plan: Plan) -> Iterator[Step]:
     for move in plan.server_moves:
         if move.template is None:
             after = tuple(unloads.get(move.replica, ()))
-            yield Step(_server_id(move), StopServerReplica(move.replica), after)
+            yield Step(_server_id(move), StopServerReplica(move.replica), after, _server(move.replica))
 
 
 def _forgets(plan: Plan) -> Iterator[Step]:
-    holders: dict[tuple[str, str, str], list[str]] = {}
+    holders: dict[ResourceKey, list[str]] = {}
     for unload in plan.unloads:
-        holders.setdefault(("Model", unload.namespace, unload.model), []).append(_unload_id(unload))
+        holders.setdefault(key("Model", unload.namespace, unload.model), []).append(_unload_id(unload))
     for move in plan.server_moves:
-        server = ("Server", move.replica.namespace, move.replica.server)
-        holders.setdefault(server, []).append(_server_id(move))
+        holders.setdefault(_server(move.replica), []).append(_server_id(move))
     for change in plan.changes:
         if change.after is None:
-            after = holders.get((change.key.kind, change.key.namespace, change.key.name), ())
-            yield Step(f"forget {change.key}", ForgetResource(change.key), tuple(after))
+            after = tuple(holders.get(change.key, ()))
+            yield Step(f"forget {change.key}", ForgetResource(change.key), after, change.key)
 
 
 def _loaded(load: Load) -> Member:

@@ -131,6 +131,15 @@ class PlanWarning:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """When the steps of one resource come: after those of lower waves, and of the resources in ``after``."""
+
+    key: ResourceKey
+    wave: int
+    after: tuple[ResourceKey, ...] = ()
+
+
+@dataclass(frozen=True)
 class Capacity:
     """Memory of one server replica in bytes: its limit with overcommit, used before and after."""
 
@@ -147,7 +156,8 @@ class Plan:
     Order: changes by key; server moves by replica; loads and unloads by (replica, model, version);
     routes by (namespace, name); failures and held by key; warnings by (key, reason); capacity by replica. ``specs`` holds the
     spec of every version that is loaded, by version digest. ``rebalance`` says what moves of served models
-    are good for, in the order in which they are done; no sync has any.
+    are good for, in the order in which they are done; no sync has any. ``turns``, by key, are those of the
+    resources of the application that the plan touches, where any of its resources says something about order.
     """
 
     application: str
@@ -164,6 +174,7 @@ class Plan:
     capacity: tuple[Capacity, ...] = ()
     specs: Mapping[str, ModelSpec] = field(default_factory=dict)
     rebalance: tuple[Group, ...] = ()
+    turns: tuple[Turn, ...] = ()
     digest: str = ""
     basis: str = ""
     schema: int = 1
@@ -189,6 +200,7 @@ def effects_digest(plan: Plan) -> str:
             "routes": [_route_effect(change) for change in plan.routes],
             "failures": [[str(f.key), f.reason] for f in plan.failures],
             "held": [[str(h.key), h.reason] for h in plan.held],
+            "turns": encode(plan.turns),
         }
     )
 

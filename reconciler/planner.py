@@ -31,6 +31,7 @@ from reconciler.routing import routes
 from reconciler.same import Same
 from reconciler.transition import route_changes
 from reconciler.undeclared import undeclared
+from reconciler.waves import plan_in_turn
 from runtime.state import LiveState
 from schemas.codec import digest, encode
 from schemas.errors import InputError
@@ -56,13 +57,15 @@ class Policy:
 def plan(desired: Desired, live: LiveState, policy: Policy, reason: str = "Sync") -> Plan:
     """The plan that brings ``live`` to ``desired`` under ``policy``; ``reason`` says why it was made."""
     difference = diff(desired, live, policy.changes)
-    effects = _effects(difference.changes, live, policy) if difference.changes else _at_rest(live, policy)
+
+    def effects(changes: tuple[Change, ...]) -> Plan:
+        return _effects(changes, live, policy) if changes else _at_rest(live, policy)
+
     result = replace(
-        effects,
+        plan_in_turn(desired, live, policy.changes, difference, effects),
         application=desired.application,
         revision=desired.revision,
         reason=reason,
-        held=difference.held,
     )
     return replace(result, digest=effects_digest(result), basis=basis_digest(desired, live, policy))
 

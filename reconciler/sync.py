@@ -1,22 +1,25 @@
 """The one executor: it takes a plan and nothing else, and never improvises.
 
 It runs the plan's steps in their order, as many at once as their order allows. A step that fails
-leaves undone what waits for it; the rest goes on. What to do about it is the next plan's business.
+leaves undone what waits for it, and says which one it was; the rest goes on. A barrier is nothing but
+waiting: it is neither executed nor reported. What to do about it is the next plan's business.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-from reconciler.order import Step, steps
+from reconciler.barriers import steps
+from reconciler.order import Step
 from reconciler.plan import Plan
 from runtime.operations import Result
 from runtime.ports import Runtime
 from schemas.errors import StopError
 
-BLOCKED = Result("failed", "Blocked", "a step that this one waits for failed")
+BLOCKED = "Blocked"
+DONE = Result("done")
 
 
 @dataclass(frozen=True)
@@ -50,26 +53,41 @@ async def execute(plan: Plan, runtime: Runtime, report: Callable[[Progress], Non
     """
     todo = steps(plan)
     ended: dict[str, asyncio.Task[Result]] = {}
+    by_id = {step.id: step for step in todo}
+    total = sum(step.operation is not None for step in todo)
     done, clock = 0, asyncio.get_running_loop().time
 
     async def run(step: Step) -> Result:
         nonlocal done
-        before = [await ended[name] for name in step.after]
-        start = clock()
-        if all(result.status == "done" for result in before):
-            result = await runtime.apply(step.operation)
-        else:
-            result = BLOCKED
+        before = [(by_id[name], await ended[name]) for name in step.after]
+        blocked, start = _blocked(step, before), clock()
+        if step.operation is None:
+            return blocked or DONE
+        result = blocked or await runtime.apply(step.operation)
         done += 1
-        report(Progress(step, result, done, len(todo), clock() - start))
+        report(Progress(step, result, done, total, clock() - start))
         return result
 
     with stops_alone():
         async with asyncio.TaskGroup() as group:
             for step in _topological(todo):
                 ended[step.id] = group.create_task(run(step))
-    results = [(step.id, ended[step.id].result()) for step in todo]
+    results = [(step.id, ended[step.id].result()) for step in todo if step.operation is not None]
     return SyncResult(plan, tuple((i, result) for i, result in results if result.status == "failed"))
+
+
+def _blocked(step: Step, before: Sequence[tuple[Step, Result]]) -> Result | None:
+    """Why ``step`` is not done after what came before it, None where nothing of that failed: the step that
+    did, after the wave or the resource that failed with it where it is that which was waited for."""
+    failed = [each for each in before if each[1].status == "failed"]
+    if not failed:
+        return None
+    passed_on = next((result for other, result in failed if other.operation is None), None)
+    if passed_on is not None:
+        return passed_on
+    other, result = next((each for each in failed if each[1].reason != BLOCKED), failed[0])
+    message = result.message if result.reason == BLOCKED else f"{other.id}: {result.reason}"
+    return Result("failed", BLOCKED, f"{step.id} failed: {message}" if step.operation is None else message)
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement.inventory import ReplicaId
-from reconciler.order import Step, steps
+from reconciler.barriers import steps
+from reconciler.order import Step
 from reconciler.plan import Plan
 from reconciler.planner import plan
 from runtime.operations import (

@@ -25,7 +25,7 @@ PLAN = """
 import asyncio, json
 from tests.fakes.simulated import SimulatedRuntime
 from tests.reconciler.world import POLICY, desired, experiment, model, server, settle
-from reconciler.order import steps
+from reconciler.barriers import steps
 from reconciler.planner import plan
 from schemas.codec import encode
 
