@@ -19,6 +19,7 @@ from reconciler.intent import (
 )
 from reconciler.loop import Controller
 from reconciler.requests import SyncAnswer, SyncRequest
+from reconciler.secrecy import shown_plan
 from reconciler.status import SyncRecord
 from schemas.errors import InputError
 from schemas.resource import ResourceKey
@@ -54,7 +55,7 @@ class Commands:
         """Sync now; returns when it has ended."""
         if not request.dry_run:
             self._controller.require_writable()
-        return await self._controller.sync(name, request)
+        return _shown(await self._controller.sync(name, request))
 
     async def ask_sync(self, name: str, request: SyncRequest) -> None:
         """Sync after what is under way; returns at once. The history tells how it went."""
@@ -66,11 +67,11 @@ class Commands:
         applied again; where nothing was executed, it is as before. The configuration goes on naming it."""
         request = replace(request, delete=True)
         if request.dry_run:
-            return await self._controller.sync(name, request)
+            return _shown(await self._controller.sync(name, request))
         before = self._controller.intents.intent(name).suspended
         said = Who(request.who, DELETED).said()
         self._say(name, lambda intent: replace(intent, suspended=said))
-        answer = await self._controller.sync(name, request)
+        answer = _shown(await self._controller.sync(name, request))
         if answer.phase == "Denied":
             self._say(name, lambda intent: replace(intent, suspended=before))
         return answer
@@ -152,6 +153,10 @@ class Commands:
         intent = self._controller.intents.change(name, decide)
         self._controller.intend(name)
         return intent
+
+
+def _shown(answer: SyncAnswer) -> SyncAnswer:
+    return answer if answer.plan is None else replace(answer, plan=shown_plan(answer.plan))
 
 
 def _bounded(hours: float) -> timedelta:

@@ -13,6 +13,7 @@ from reconciler.desired import Desired
 from reconciler.guards import ChangePolicy, guard_change, guard_deletes
 from reconciler.ignored import with_ignored
 from reconciler.plan import Change, FieldChange, Held
+from reconciler.secrecy import hidden_pair, secret_names
 from runtime.state import AppliedResource, LiveState
 from schemas.codec import encode
 from schemas.resource import Resource, ResourceKey
@@ -70,8 +71,9 @@ def _change(
 
 
 def field_changes(before: Resource, after: Resource) -> tuple[FieldChange, ...]:
-    """The fields in which two resources differ, by path."""
-    return tuple(sorted(_differences("", _fields(before), _fields(after)), key=lambda f: f.path))
+    """The fields in which two resources differ, by path; of secrets only that they do."""
+    hidden = hidden_pair(_fields(before), _fields(after), secret_names(before, after))
+    return tuple(sorted(_differences("", *hidden), key=lambda f: f.path))
 
 
 def _fields(resource: Resource) -> dict[str, Any]:

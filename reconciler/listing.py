@@ -9,6 +9,7 @@ from typing import Any
 
 from reconciler.health import Health, Observation, health
 from reconciler.resource_status import ResourceStatus
+from reconciler.secrecy import shown_resource
 from reconciler.status import ApplicationStatus
 from runtime.state import AppliedResource, LiveModelReplica, LiveServerReplica, LiveState
 from schemas.encode import manifest
@@ -50,7 +51,7 @@ class _Listing:
         }
 
     def object(self, entry: AppliedResource, created: str | None) -> Object:
-        value = manifest(entry.resource)
+        value = manifest(shown_resource(entry.resource))
         if created is not None:
             value["metadata"]["creationTimestamp"] = created
         known = self._statuses.get(entry.resource.key)

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from reconciler.secrecy import is_secret, secret_names
 from schemas.codec import camel
 from schemas.open_objects import OPEN_FIELDS
 from schemas.resource import Resource
-from schemas.specs import ServerConfigSpec, Spec
+from schemas.specs import ModelSpec, ServerConfigSpec, Spec
 
 PREFIX = "sha256:"
 OURS = "moorage.dev/"
@@ -89,6 +90,12 @@ def _environment(environment: Mapping[str, str], exchange: Exchange) -> dict[str
 
 def _exchanged(resource: Resource, exchange: Exchange) -> Resource:
     spec = _exchanged_spec(resource.spec, exchange)
+    if isinstance(spec, ModelSpec):
+        names = secret_names(resource)
+        secret = (
+            replace(p, value=exchange(p.value)) if is_secret(p.name, names) else p for p in spec.parameters
+        )
+        spec = replace(spec, parameters=tuple(secret))
     annotations = {
         name: text if name.startswith(OURS) else exchange(text) for name, text in resource.annotations.items()
     }

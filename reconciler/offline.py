@@ -22,6 +22,7 @@ from reconciler.listing import Object, objects
 from reconciler.plan import Plan
 from reconciler.planner import Explanation, Policy, explain, plan
 from reconciler.rebalancing import rebalance_plan
+from reconciler.secrecy import shown_plan
 from reconciler.server_log import read_log
 from reconciler.source.application import Source
 from reconciler.status import ApplicationStatus, Condition, SyncRecord
@@ -76,7 +77,7 @@ class Offline:
     def plan(self, name: str) -> Plan:
         """The plan that a controller would make now."""
         source = self._source(name)
-        return plan(self._read(source), self._live(), self._policy_of(source), "Asked")
+        return shown_plan(plan(self._read(source), self._live(), self._policy_of(source), "Asked"))
 
     def explain(self, name: str, model: ResourceKey) -> Explanation:
         """Why a model is, or would be, where it is."""
@@ -85,7 +86,7 @@ class Offline:
 
     def rebalance(self, max_moves: int) -> Plan:
         """What a controller's rebalance would do now."""
-        return rebalance_plan(self._live(), self._policy, max_moves)
+        return shown_plan(rebalance_plan(self._live(), self._policy, max_moves))
 
     def objects(self, kind: str, namespace: str | None) -> tuple[Object, ...]:
         """Applied resources as they stand on record."""

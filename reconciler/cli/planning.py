@@ -85,6 +85,7 @@ def plan(
     from reconciler.cli.plans import show_plan
     from reconciler.cli.session import answers, application
     from reconciler.cli.supposing import Options, supposition
+    from reconciler.secrecy import shown_plan
     from schemas.codec import encode
 
     asked = Options(
@@ -96,7 +97,7 @@ def plan(
         if asked.given:
             found = supposition(asked, name, config, server)
             words, world = found.words, found.world
-            made = planner.plan(world.desired, world.live, world.policy, found.reason)
+            made = shown_plan(planner.plan(world.desired, world.live, world.policy, found.reason))
         else:
             answering = answers(config, server)
             made = answering.plan(name or application(answering, None).name)

@@ -22,6 +22,7 @@ from placement.inventory import ReplicaId
 from reconciler.inventory_file import written
 from reconciler.listing import objects
 from reconciler.loop import Controller
+from reconciler.secrecy import shown_plan
 from reconciler.server_log import MAX_LINES, read_log
 from reconciler.web.control import control_routes
 from reconciler.web.errors import http_error, moorage_error, unexpected_error
@@ -102,10 +103,10 @@ class _Api:
         return await _encoded(self._controller.application(_name(request)))
 
     async def plan(self, request: Request) -> Response:
-        return await _encoded(await self._controller.plan(_name(request)))
+        return await _encoded(shown_plan(await self._controller.plan(_name(request))))
 
     async def diff(self, request: Request) -> Response:
-        plan = await self._controller.plan(_name(request))
+        plan = shown_plan(await self._controller.plan(_name(request)))
         return await _encoded({"changes": plan.changes, "held": plan.held})
 
     async def explain(self, request: Request) -> Response:

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from placement.rebalance import MAX_MOVES
 from reconciler.loop import Controller
 from reconciler.rebalancing import MOST_MOVES
+from reconciler.secrecy import shown_plan
 from schemas.codec import encode
 from schemas.errors import InputError
 
@@ -27,7 +28,7 @@ def rebalance_routes(controller: Controller) -> list[Route]:
     """``GET`` and ``POST`` of the rebalance, ``GET`` of the last run."""
 
     async def shown(request: Request) -> Response:
-        made = await controller.rebalancer.plan(_max_moves(request))
+        made = shown_plan(await controller.rebalancer.plan(_max_moves(request)))
         return await asyncio.to_thread(lambda: JSONResponse(encode(made), headers=_UNKEPT))
 
     async def asked(request: Request) -> Response:
