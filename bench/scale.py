@@ -128,9 +128,12 @@ class Stage:
             self.intents.close()
 
     async def push(self, number: int, change: Callable[[], str]) -> float:
-        """Seconds from a moved ref to the end of its sync; returns once everybody is at rest again."""
+        """Seconds from a moved ref to the end of its sync; returns once everybody is at rest again. Of many the
+        one is told, as by a webhook: nobody watches that many local repositories."""
         revision = change()
         start = time.perf_counter()
+        if len(self.names) > 1:
+            self.controller.hint(self.names[number])
         end = await self.observer.synced(self.names[number], revision)
         await self.observer.rest(len(self.names))
         return end - start

@@ -33,6 +33,8 @@ def diff(desired: Desired, live: LiveState, policy: ChangePolicy) -> Diff:
     held: list[Held] = []
     for resource in desired.resources:
         entry = live.applied.get(resource.key)
+        if entry is not None and entry.resource is resource and entry.owner == desired.application:
+            continue  # mostly so: what was applied is what was read
         change = _change(desired, resource, entry, policy)
         if change is None or policy.leaves_out(resource.key):
             continue
@@ -59,8 +61,6 @@ def _change(
     """What makes one resource live as Git wants it. Taking over from another owner is a change of its own."""
     if entry is None:
         return Change("create", resource.key, resource)
-    if entry.resource is resource and entry.owner == desired.application:
-        return None  # mostly so: what was applied is what was read
     wanted = with_ignored(resource, entry.resource, policy.ignore)
     if entry.owner != desired.application:
         owner = FieldChange("owner", entry.owner, desired.application)
@@ -97,5 +97,5 @@ def _differences(path: str, before: Any, after: Any) -> Iterator[FieldChange]:
 def _left_git(
     desired: Desired, owned: Mapping[ResourceKey, AppliedResource]
 ) -> dict[ResourceKey, AppliedResource]:
-    wanted = {resource.key for resource in desired.resources}.union(desired.invalid)
-    return {key: owned[key] for key in owned if key not in wanted}
+    left = set(owned).difference(desired.invalid, (resource.key for resource in desired.resources))
+    return {key: owned[key] for key in owned if key in left} if left else {}

@@ -64,12 +64,17 @@ def _invalid(message: str, hint: str) -> InputError:
     return InputError("InvalidSyncWindow", message, hint)
 
 
+ALWAYS_OPEN = WindowVerdict(True, True, "", None)
+
+
 def judge_windows(windows: Sequence[SyncWindow], now: datetime) -> WindowVerdict:
     """What the windows say at ``now`` (with a time zone).
 
     A deny window that is open closes both ways, unless it lets people; without an open allow window
     people may sync where every one of the closed ones lets them.
     """
+    if not windows:  # mostly so, and every application is judged after every event
+        return ALWAYS_OPEN
     spans = [(window, _opening(window, now)) for window in windows]
     until = min((_change(window, opened, now) for window, opened in spans), default=None)
     denying = [window for window, opened in spans if opened is not None and window.kind == "deny"]

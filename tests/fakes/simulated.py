@@ -89,9 +89,15 @@ class SimulatedRuntime:
         self._numbers: dict[tuple[str, str], dict[str, int]] = {}
         self._hints: set[asyncio.Event] = set()
         self._tables = _InOrder(), _InOrder(), _InOrder(), _InOrder()
+        self._observed: LiveState | None = None
 
     async def observe(self) -> LiveState:
         """The live state now. As of the real one, tables that have not changed are the same tuples."""
+        if self._observed is None:
+            self._observed = self._observe()
+        return self._observed
+
+    def _observe(self) -> LiveState:
         resources, servers, models, routes = self._tables
         return LiveState(
             resources.of(self._resources),
@@ -104,6 +110,7 @@ class SimulatedRuntime:
     async def apply(self, operation: Operation) -> Result:
         """Do one operation, to its end, before anything else runs."""
         self.journal.append(operation)
+        self._observed = None
         match operation:
             case RecordResource(resource, owner):
                 self._resources[resource.key] = AppliedResource(resource, owner)
@@ -158,6 +165,7 @@ class SimulatedRuntime:
 
     def notify(self) -> None:
         """Tell everybody who listens that the live state may have changed."""
+        self._observed = None
         for hint in self._hints:
             hint.set()
 
