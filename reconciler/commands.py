@@ -19,8 +19,8 @@ from reconciler.intent import (
 )
 from reconciler.loop import Controller
 from reconciler.requests import SyncAnswer, SyncRequest
+from reconciler.rollback import sync_to_restore
 from reconciler.secrecy import shown_plan
-from reconciler.status import SyncRecord
 from schemas.errors import InputError
 from schemas.resource import ResourceKey
 
@@ -100,21 +100,10 @@ class Commands:
         current. Raises InputError ``HistoryEntryNotFound``."""
         self._controller.require_writable()
         self._controller.followed(name)
-        record = self._entry(name, sync)
+        current = self._controller.application(name).revision
+        record = sync_to_restore(name, self._controller.history.syncs(name), current, sync)
         why = who.why or f"rollback to sync {record.id}"
         return await self.pin(name, record.revision, replace(who, why=why))
-
-    def _entry(self, name: str, sync: int | None) -> SyncRecord:
-        syncs = self._controller.history.syncs(name)
-        current = self._controller.application(name).revision
-        earlier = [r for r in syncs if r.phase == "Succeeded" and r.revision != current]
-        found = [r for r in syncs if r.id == sync] if sync is not None else earlier[:1]
-        if not found:
-            which = f"sync {sync}" if sync is not None else "earlier sync that succeeded"
-            raise InputError(
-                "HistoryEntryNotFound", f"{name} has no {which}", "moorage app history lists them"
-            )
-        return found[0]
 
     def suspend(self, name: str, key: ResourceKey | None, who: Who) -> Intent:
         """Leave the application, or one of its resources, as it is."""

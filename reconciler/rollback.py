@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from reconciler.health import HealthStatus
 from reconciler.status import ApplicationStatus, SyncRecord
+from schemas.errors import InputError
 
 LONGEST_PROOF = timedelta(seconds=60)
 """How long a revision has to be Synced and Healthy to be worth going back to, at most; less where failed
@@ -167,9 +168,14 @@ def _trouble(status: ApplicationStatus) -> str:
     return " ".join(next(iter(last.results), ())) if last is not None else ""
 
 
-def sync_to_restore(syncs: Iterable[SyncRecord], current: str, sync: int | None = None) -> SyncRecord | None:
+def sync_to_restore(
+    application: str, syncs: Iterable[SyncRecord], current: str, sync: int | None = None
+) -> SyncRecord:
     """The sync of that id; without one the newest that succeeded with another revision than ``current``.
-    ``syncs`` are newest first."""
-    if sync is not None:
-        return next((each for each in syncs if each.id == sync), None)
-    return next((each for each in syncs if each.phase == "Succeeded" and each.revision != current), None)
+    ``syncs`` are newest first. Raises InputError ``HistoryEntryNotFound``."""
+    for each in syncs:
+        if each.id == sync or (sync is None and each.phase == "Succeeded" and each.revision != current):
+            return each
+    which = f"sync {sync}" if sync is not None else "earlier sync that succeeded"
+    hint = "moorage app history lists them"
+    raise InputError("HistoryEntryNotFound", f"{application} has no {which}", hint)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ from reconciler.rollback import (
 )
 from reconciler.status import ApplicationStatus, Phase, ResourceStatus, SyncRecord
 from schemas.codec import decode, encode_terse
+from schemas.errors import InputError
 from schemas.resource import key
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
@@ -331,8 +333,9 @@ def test_a_failure_that_left_nothing_to_do_is_over() -> None:
 def test_a_sync_is_found_by_its_id() -> None:
     """Whatever came of it."""
     syncs = [record(9, "Failed"), record(8)]
-    assert sync_to_restore(syncs, "b1", 9) == syncs[0]
-    assert sync_to_restore(syncs, "b1", 1) is None
+    assert sync_to_restore("app", syncs, "b1", 9) == syncs[0]
+    with pytest.raises(InputError, match="HistoryEntryNotFound: app has no sync 1"):
+        sync_to_restore("app", syncs, "b1", 1)
 
 
 def test_the_last_good_sync_of_another_revision_is_taken() -> None:
@@ -343,5 +346,6 @@ def test_the_last_good_sync_of_another_revision_is_taken() -> None:
         record(7, revision="a1"),
         record(6, revision="x1"),
     ]
-    assert sync_to_restore(syncs, "c1") == syncs[2]
-    assert sync_to_restore(syncs[:2], "c1") is None
+    assert sync_to_restore("app", syncs, "c1") == syncs[2]
+    with pytest.raises(InputError, match="HistoryEntryNotFound: app has no earlier sync"):
+        sync_to_restore("app", syncs[:2], "c1")
