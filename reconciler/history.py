@@ -76,7 +76,7 @@ class History:
     def begin(self, plan: Plan, author: str, message: str, who: str, now: datetime) -> int:
         """Write down that ``plan`` is about to be executed, and who started it; returns the sync's id."""
         row = (plan.application, plan.revision, author, message, plan.reason, _iso(now), "", "Running")
-        resources = json.dumps([[str(change.key), change.action] for change in plan.changes])
+        resources = json.dumps([[str(change.key), change.action, ""] for change in plan.changes])
         self._last.pop(plan.application, None)
         cursor = self._db.execute(
             "INSERT INTO syncs (application, revision, author, message, reason, started, finished, phase,"
@@ -85,6 +85,11 @@ class History:
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
+
+    def note_results(self, sync: int, resources: Sequence[tuple[str, str, str]]) -> None:
+        """Write down what became of each resource: (key, action, result)."""
+        rows = json.dumps(list(resources))
+        self._db.execute("UPDATE syncs SET resources = ? WHERE id = ?", (rows, sync))
 
     def finish(self, sync: int, phase: Phase, failed: Sequence[tuple[str, str]], now: datetime) -> SyncRecord:
         """Write down how a sync ended; ``failed`` are steps and why they failed. Returns all of it."""
@@ -161,7 +166,8 @@ class History:
 def _record(row: tuple[Any, ...]) -> SyncRecord:
     values = dict(zip(_FIELDS, row, strict=True))
     values["results"] = json.loads(values["results"])
-    values["resources"] = json.loads(values["resources"])
+    # What was written before there were results has two parts.
+    values["resources"] = [[*row, ""][:3] for row in json.loads(values["resources"])]
     return decode(SyncRecord, values)
 
 

@@ -16,6 +16,7 @@ from reconciler.health import Health, HealthStatus, Observation, worst
 from reconciler.intent import Pin
 from reconciler.plan import Plan
 from reconciler.resource_status import KnownStatuses, ResourceStatus, SyncStatus
+from reconciler.results import ResourceResult
 from reconciler.sync_policy import Prune
 from runtime.state import LiveState
 from schemas.problem import Problem
@@ -26,7 +27,7 @@ Phase = Literal["Running", "Succeeded", "Failed", "Terminated", "Interrupted"]
 @dataclass(frozen=True)
 class SyncRecord:
     """One sync in the history. Times are ISO 8601 in UTC; ``finished`` is empty while it runs. ``who``
-    started it; ``resources`` are what it changed, as (key, action); ``results`` steps that failed."""
+    started it; ``resources`` are what it changed, as (key, action, result); ``results`` steps that failed."""
 
     id: int
     application: str
@@ -41,7 +42,7 @@ class SyncRecord:
     basis: str
     results: tuple[tuple[str, str], ...] = ()
     who: str = ""
-    resources: tuple[tuple[str, str], ...] = ()
+    resources: tuple[tuple[str, str, ResourceResult], ...] = ()
 
 
 @dataclass(frozen=True)

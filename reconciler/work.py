@@ -22,10 +22,12 @@ from reconciler.intent_store import IntentStore
 from reconciler.plan import Plan
 from reconciler.planner import Policy, basis_digest, plan
 from reconciler.requests import SyncAnswer, SyncRequest
+from reconciler.results import resource_results
 from reconciler.rollback import AUTOMATIC, RollBack, Trial, Verdict, abandon, decide, follow, seen
 from reconciler.signals import Listeners, Signals
 from reconciler.status import ApplicationStatus, Condition
 from reconciler.sync import Progress, SyncResult, execute
+from runtime.operations import Result
 from runtime.ports import Runtime
 from runtime.state import LiveState
 from schemas.errors import MoorageError, StopError, TransientError
@@ -206,24 +208,34 @@ class Work:
         sync = self._history.begin(todo, desired.author, desired.message, who, now())
         log.info("sync started", application=name, revision=todo.revision[:7], reason=todo.reason, by=who)
         self._signals.sync_started(name, todo, who)
-        failed = await self._run_steps(app, todo)
+        ended: dict[str, Result] = {}
+        failed = await self._run_steps(app, todo, ended)
         phase: Ended = "Terminated" if app.terminated else "Failed" if failed else "Succeeded"
+        results = resource_results(todo, ended)
+        self._history.note_results(sync, results)
         record = self._history.finish(sync, phase, failed, now())
-        self._history.note_created([c.key for c in todo.changes if c.action == "create"], now())
-        self._history.forget_created([c.key for c in todo.changes if c.action == "delete"])
+        came = [
+            c.key
+            for c, r in zip(todo.changes, results, strict=True)
+            if c.action == "create" and r[2] != "NotReached"
+        ]
+        went = [c.key for c, r in zip(todo.changes, results, strict=True) if r[2] == "Pruned"]
+        self._history.note_created(came, now())
+        self._history.forget_created(went)
         log.info("sync ended", application=name, revision=todo.revision[:7], failed=len(failed))
         self._signals.sync_ended(record, time.monotonic() - start)
         if asked is not None:
             asked.end(SyncAnswer(phase, todo, failed=tuple(failed)))
 
-    async def _run_steps(self, app: Followed, todo: Plan) -> list[tuple[str, str]]:
-        """Execute a plan; the steps that failed and why. One that is ended early has one more line."""
+    async def _run_steps(self, app: Followed, todo: Plan, ended: dict[str, Result]) -> list[tuple[str, str]]:
+        """Execute a plan; the steps that failed and why. ``ended`` is told of those that
+        ended. A sync that is ended early has one more line."""
         name, limit, task = app.config.name, app.config.sync.timeout, asyncio.current_task()
         assert task is not None
         app.terminated, app.syncing = False, task
         try:
             async with asyncio.timeout(limit):
-                result: SyncResult = await execute(todo, self._runtime, self._report(name))
+                result: SyncResult = await execute(todo, self._runtime, self._report(name, ended))
         except TimeoutError:
             return [("sync", f"SyncTimeout: it took longer than {limit:g} s; steps under way were cancelled")]
         except asyncio.CancelledError:
@@ -235,8 +247,9 @@ class Work:
             app.syncing = None
         return [(step, f"{r.reason}: {r.message}") for step, r in result.failed]
 
-    def _report(self, name: str) -> Callable[[Progress], None]:
+    def _report(self, name: str, ended: dict[str, Result]) -> Callable[[Progress], None]:
         def report(progress: Progress) -> None:
+            ended[progress.step.id] = progress.result
             _log_step(name, progress)
             self._signals.step_ended(name, progress.step, progress.result, progress.seconds)
 

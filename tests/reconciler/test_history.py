@@ -98,10 +98,13 @@ def test_agreement_is_remembered_over_a_restart(history, file):
 
 
 def test_what_a_sync_changes_is_kept_per_resource(history):
-    """Key and action, as the plan had them."""
+    """Key and action, as the plan had them; what became of them once that is known."""
     todo = replace(PLAN, changes=(Change("delete", IRIS, None),))
-    history.begin(todo, "", "", "", NOW)
-    assert history.syncs("app")[0].resources == (("Model default/iris", "delete"),)
+    sync = history.begin(todo, "", "", "", NOW)
+    assert history.syncs("app")[0].resources == (("Model default/iris", "delete", ""),)
+    history.note_results(sync, [("Model default/iris", "delete", "Pruned")])
+    done = history.finish(sync, "Succeeded", [], NOW)
+    assert done.resources == (("Model default/iris", "delete", "Pruned"),)
 
 
 def test_file_of_the_first_version_is_brought_up_to_date(tmp_path):
