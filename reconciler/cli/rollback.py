@@ -111,7 +111,8 @@ def _restore(
     record = sync_to_restore(name, asked.history(name), status.revision, sync)
     with _branches(app, config) as opened:
         branch = branch_to_restore(opened, words.branch or app.revision)
-        followed = branch == (opened.default() if app.revision == "HEAD" else app.revision)
+        own = opened.default() if app.revision == "HEAD" else app.revision.removeprefix("refs/heads/")
+        followed = branch == own
         if followed:
             _require_unsigned(app)
         message = _message(words.message, app, record)

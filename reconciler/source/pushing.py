@@ -204,9 +204,8 @@ def _private(folder: Path, mirror: Path) -> pygit2.Repository:
     if (mirror / "shallow").is_file():
         shutil.copyfile(mirror / "shallow", folder / "shallow")
     git = pygit2.Repository(str(folder))
-    known = pygit2.Repository(str(mirror))
-    for name in known.references:
-        git.references.create(name, known.references[name].target)
+    for reference in pygit2.Repository(str(mirror)).references.objects:
+        git.references.create(reference.name, reference.target)
     return git
 
 
