@@ -10,6 +10,7 @@ from placement.inventory import ReplicaId
 from reconciler.barriers import arranged, steps
 from reconciler.plan import Plan, Turn
 from reconciler.planner import plan
+from reconciler.status import ApplicationSource, application_status
 from reconciler.sync import execute
 from reconciler.waves import Order, blocked, pulled_forward, without_circles
 from runtime.operations import (
@@ -183,6 +184,16 @@ def test_server_that_is_away_holds_what_comes_later():
     away, back = asyncio.run(told())
     assert (set(held(away)), held(back)) == ({"b"}, {})
     assert changed(back) == {"b"}
+
+
+def test_what_is_held_is_out_of_sync_and_says_why():
+    """The status of the resource, and a condition of the application with the reason."""
+    wanted = desired(server(), model("big", memory="9G"), model("c", **wave(1)))
+    live = LiveState(environments=SimulatedRuntime().environments)
+    source = ApplicationSource("app", "repo", "main", "", "default")
+    status = application_status(source, wanted, live, plan(wanted, live, POLICY))
+    assert {r.key.name: r.sync for r in status.resources}["c"] == "OutOfSync"
+    assert "WaveBlocked" in {condition.reason for condition in status.conditions}
 
 
 def test_what_is_replaced_stays_while_its_successor_is_held():
