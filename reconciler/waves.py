@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
+from itertools import count
 
 from reconciler.annotated import dependencies, is_ordered, sync_wave
 from reconciler.barriers import arranged
@@ -45,7 +46,7 @@ def plan_in_turn(
     if not any(is_ordered(resource) for resource in (*desired.resources, *filter(None, gone))):
         return replace(effects(difference.changes), held=difference.held)
     order, causes = _order(desired, live, policy), dict[ResourceKey, ResourceKey]()
-    for look in range(MOST_LOOKS + 2):
+    for look in count():  # ends: every look but the last takes a change away
         made = effects(tuple(change for change in difference.changes if change.key not in causes))
         glance = Glance(made, live, order, causes.keys())
         found = _held_now(glance, causes, everything=look >= MOST_LOOKS)
