@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench soak testbed lock fmt clean environment
+.PHONY: help demo test check bench fuzz soak testbed lock fmt clean environment
 
 BIN := .venv/bin
 
@@ -25,6 +25,9 @@ check: environment  ## ruff, mypy --strict and the import contracts
 
 bench: environment  ## measure, next to the floor measured in the same run
 	$(BIN)/python -m bench $(ARGS)
+
+fuzz: environment  ## hostile input for every border (SECONDS=60 each, ARGS='manifests trees')
+	SECONDS=$${SECONDS:-60} $(BIN)/python -m fuzz $(ARGS)
 
 soak: environment  ## 100,000 interleavings of the controller's decisions (SEED=name COUNT=n)
 	$(BIN)/python -m fuzz.soak

@@ -110,7 +110,7 @@ def _signer(match: re.Match[str]) -> tuple[Signer, frozenset[str]] | None:
                 return None
         if _Frame(key).text() != match["type"].encode():
             return None
-    except (ValueError, IndexError):
+    except (ValueError, LookupError):
         return None
     return Signer(match["who"].strip('"')[:200], key, after, before), namespaces
 
