@@ -216,6 +216,8 @@ def _after_sync(state: State, event: Executed, app: ApplicationState, now: float
     """Whatever was done changed the world; the next plan tells whether it was enough: an empty one ends
     the count of attempts."""
     attempts = app.attempts.after_sync(event.digest, now, app.rules, terminated=event.terminated)
+    if event.terminated and _is_new(app):  # what was pushed meanwhile is not what was ended
+        attempts = attempts.renewed()
     app = replace(app, attempts=attempts, requests=_rest(app, event.request))
     return replace(_with(state, event.application, app), world=state.world + 1)
 

@@ -116,6 +116,7 @@ class Ports:
         self.executed: set[int] = set()
         self.told: Counter[str] = Counter()
         self.requests: list[Asked] = []
+        self.ended: dict[str, tuple[str, int] | None] = {}
         self.rebalances = self.rebalanced = self.plans = 0
         self.configured = {name: random.choice(RULES) for name in self.head}
         self._start()
@@ -195,6 +196,8 @@ class Ports:
             if rest is not None:
                 self.handle(rest)
         else:
+            if isinstance(event, Executed) and event.terminated:
+                self.ended[event.application] = self.state.applications[event.application].planned
             self.handle(event)
 
     # Works, as `reconciler.work` does them; each `yield` is a moment in which anything may happen
@@ -487,16 +490,20 @@ def _check_rest(ports: Ports) -> None:
         assert known.revision == f"r{ports.head[name]}", f"a push to {name} was lost"
         assert known.planned == (known.revision, ports.state.world), f"{name} was not planned"
         assert app.asked == {}
-        assert ports.serves(name) or _is_left(known), f"{name} does not serve what was pushed last"
+        assert ports.serves(name) or _is_left(known, ports.ended.get(name)), (
+            f"{name} does not serve what was pushed last"
+        )
     assert all(asked.answer for asked in ports.requests), "a request without an answer"
     assert ports.rebalanced == ports.rebalances, "a rebalance that was not done"
     assert ports.state.busy is None
     assert "Running" not in ports.history
 
 
-def _is_left(app: ApplicationState) -> bool:
-    """Left as it is on purpose: the gate is closed, the attempts are used up (or ended by a person), or it
-    is drift that nobody wants mended."""
+def _is_left(app: ApplicationState, ended: tuple[str, int] | None) -> bool:
+    """Left as it is on purpose: the gate is closed, the attempts are used up, a person ended a sync when
+    this very revision was the one last planned, or it is drift that nobody wants mended."""
+    if app.attempts.ended:
+        return not app.auto or (ended is not None and ended[0] == app.revision)
     used_up = app.attempts.tried is not None and app.attempts.retry_at is None
     unmended = app.settled == app.revision and not app.rules.self_heal
     return not app.auto or used_up or unmended

@@ -398,6 +398,16 @@ def test_terminated_sync_is_not_tried_again():
     assert m(Planned("app", "r1", 1, "d", empty=False)) == ()
 
 
+def test_push_during_a_sync_that_is_terminated_is_synced():
+    """What was pushed meanwhile is not what was ended."""
+    m = started()
+    m(Planned("app", "r1", 0, "d", empty=False))
+    m(SourceHint("app"))
+    m(Looked("app", 2, "r2"))
+    assert m(Executed("app", "d", terminated=True)) == (MakePlan("app", "r2", 1),)
+    assert m(Planned("app", "r2", 1, "e", empty=False)) == (Execute("app", "e"),)
+
+
 # Gates
 
 
