@@ -53,7 +53,15 @@ class World:
         """Write the configuration file, which the next start reads."""
         config = {
             "state": "state",
-            "applications": [{"name": APPLICATION, "repository": "repository.git", "revision": "main"}],
+            "applications": [
+                {
+                    "name": APPLICATION,
+                    "repository": "repository.git",
+                    "revision": "main",
+                    # Stories follow one another in one world, and each replaces all of the last one's.
+                    "sync": {"maxPrune": 100},
+                }
+            ],
             "serverConfigs": {"lean": {"packages": list(LEAN_PACKAGES)}},
             "storage": {"allow": ["artifacts"], "map": [{"from": BUCKET, "to": str(self._bucket)}]},
             "gateway": {"port": self.port},
