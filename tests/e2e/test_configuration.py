@@ -85,7 +85,7 @@ def test_an_application_is_renamed_while_everything_serves(fresh_world: Worlds) 
     def taken_over() -> bool:
         statuses = world.get("/api/v1/applications")["items"]
         seen = {each["name"]: (each["sync"], each["health"]) for each in statuses}
-        return seen == {name: ("Synced", "Healthy") for name in ("renamed", "other")}
+        return seen == dict.fromkeys(("renamed", "other"), ("Synced", "Healthy"))
 
     world.until("both applications", taken_over)
     assert (world.pid("mlserver/0"), world.replicas("iris")) == (serving, loaded)
