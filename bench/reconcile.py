@@ -24,10 +24,10 @@ import yaml
 
 from reconciler.compose import YOUNG_OBJECTS
 from reconciler.config import ApplicationConfig
+from reconciler.control.intent_store import IntentStore
+from reconciler.control.loop import Controller
 from reconciler.history import History
-from reconciler.intent_store import IntentStore
-from reconciler.loop import Controller
-from reconciler.planner import Policy, plan
+from reconciler.planning.planner import Policy, plan
 from reconciler.source.application import GitApplication
 from schemas.defaults import default_server_configs
 from schemas.load import combine, read_file

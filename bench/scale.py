@@ -25,11 +25,11 @@ import pygit2
 from bench.reconcile import Repository, config, diff_tree, policy
 from reconciler.cli.logs import configure_logs
 from reconciler.compose import YOUNG_OBJECTS
+from reconciler.control.intent_store import IntentStore
+from reconciler.control.loop import Controller
 from reconciler.history import History
-from reconciler.intent_store import IntentStore
-from reconciler.loop import Controller
-from reconciler.order import Step
-from reconciler.plan import Plan
+from reconciler.planning.order import Step
+from reconciler.planning.plan import Plan
 from reconciler.source.application import GitApplication
 from reconciler.status import ApplicationStatus, SyncRecord
 from runtime.operations import Operation, Result

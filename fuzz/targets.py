@@ -18,7 +18,7 @@ import pygit2
 from hypothesis import strategies as st
 
 from reconciler.config_file import load_config
-from reconciler.inventory_reading import read_inventory
+from reconciler.inventory.reading import read_inventory
 from reconciler.source.git import GitSource
 from reconciler.source.readings import Readings
 from reconciler.source.signed import SSH, signed_commit, signed_tag

@@ -1,20 +1,20 @@
 """Where each model version shall run: one entry point, two strategies behind it.
 
-:mod:`placement.reference` decides what Seldon Core 2 decides, :mod:`placement.pack` packs densely.
+:mod:`placement.reference` decides what Seldon Core 2 decides, :mod:`placement.packing.pack` packs densely.
 Whoever decides, sentences are written when all is decided, from the same census, so they tell what is
 free after the plan. Pure: a caller that wants to credit memory takes it out of the inventory first.
 """
 
 from collections.abc import Sequence
 
-from placement.census import Census
 from placement.demand import Demand
 from placement.inventory import Inventory
 from placement.ledger import Ledger
-from placement.pack import pack
+from placement.packing.pack import pack
 from placement.placement import Assignment, Placement
 from placement.policy import REFERENCE, Policy
 from placement.reference import Decision, decide, in_order
+from placement.why.census import Census
 
 
 def place(demands: Sequence[Demand], inventory: Inventory, policy: Policy = REFERENCE) -> Placement:

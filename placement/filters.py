@@ -2,7 +2,7 @@
 
 A predicate answers with a :class:`Finding` (why not) or None (nothing against it). The first finding
 ends the questions. Nothing is chosen here: choosing is :mod:`placement.engine`'s, telling is
-:mod:`placement.verdicts`'. Source: ``scheduler/pkg/scheduler/filters`` of Seldon Core 2; what
+:mod:`placement.why.verdicts`'. Source: ``scheduler/pkg/scheduler/filters`` of Seldon Core 2; what
 differs on purpose is listed in ``docs/placement.md``.
 """
 

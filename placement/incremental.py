@@ -15,17 +15,17 @@ inventory is what it will be once everything answered so far has been.
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from placement.census import Census
 from placement.demand import Demand
 from placement.engine import conclude
 from placement.filters import is_holding
 from placement.inventory import Inventory, LoadedModel, Server
 from placement.ledger import Ledger, NamespaceLedger, ServerLedger
-from placement.pack import pack
+from placement.packing.pack import pack
 from placement.placement import Assignment
 from placement.policy import REFERENCE, Policy
 from placement.reference import Decision, decide, in_order
 from placement.waiting import Waiting
+from placement.why.census import Census
 
 ModelKey = tuple[str, str]
 """Namespace and name of a model."""

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from placement.inventory import ReplicaId
 from reconciler.listing import Object
-from reconciler.plan import Plan
-from reconciler.planner import Explanation
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import Explanation
 from reconciler.status import ApplicationStatus, SyncRecord
 from schemas.resource import ResourceKey
 

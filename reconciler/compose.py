@@ -16,12 +16,12 @@ import structlog
 
 from reconciler.address import Address, withdraw, write_address
 from reconciler.config import CONFIGURATION, Config, OnExit
+from reconciler.control.intent_store import IntentStore
+from reconciler.control.loop import Controller
 from reconciler.history import History
-from reconciler.intent_store import IntentStore
-from reconciler.loop import Controller
 from reconciler.observability.watchers import watchers
 from reconciler.offline import Kept, Offline
-from reconciler.planner import Policy
+from reconciler.planning.planner import Policy
 from reconciler.reload import configurations
 from reconciler.source.application import DeclaredApplication, GitApplication, Source
 from reconciler.source.fetching import know_hosts

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 from placement.policy import REFERENCE, Policy
+from reconciler.control.sync_policy import SyncPolicy
 from reconciler.observability.notifications import Notification
 from reconciler.observability.settings import EventsConfig, TracingConfig
 from reconciler.source.credentials import AGENT, Credentials
 from reconciler.source.secrets import SecretFrom
 from reconciler.source.verification import Verification
-from reconciler.sync_policy import SyncPolicy
 from schemas.resource import Resource
 
 CONFIGURATION: Final = "configuration"

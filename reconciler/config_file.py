@@ -26,6 +26,7 @@ from reconciler.config import (
     StorageConfig,
     StorageMapping,
 )
+from reconciler.control.sync_policy import SyncPolicy
 from reconciler.observability.notifications import Notification
 from reconciler.observability.settings import (
     Located,
@@ -37,7 +38,6 @@ from reconciler.observability.settings import (
 )
 from reconciler.source.urls import local_path
 from reconciler.source_settings import application_credentials, secret_sources, verification
-from reconciler.sync_policy import SyncPolicy
 from reconciler.sync_settings import seconds, sync_policy
 from schemas.cycles import cycles, shown_cycle
 from schemas.document import Document, parse

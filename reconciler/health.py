@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from placement.inventory import ReplicaId
-from reconciler.plan import Failure, Plan
+from reconciler.planning.plan import Failure, Plan
 from runtime.state import LiveModelReplica, LiveServerReplica, LiveState
 from schemas.resource import Resource, ResourceKey
 from schemas.scaling import Scaling, effective_scaling

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from reconciler.plan import Plan
-from reconciler.rollback import Trial
+from reconciler.control.rollback import Trial
+from reconciler.planning.plan import Plan
 from reconciler.status import Phase, SyncRecord
 from schemas.codec import decode, encode_terse
 from schemas.errors import StopError

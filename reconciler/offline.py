@@ -11,17 +11,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from placement.inventory import ReplicaId
+from reconciler.control.followed import Followed
+from reconciler.control.gates import judge_gates
+from reconciler.control.intent import NOTHING_SAID, Intent
+from reconciler.control.intent_store import IntentStore
 from reconciler.desired import Desired
-from reconciler.followed import Followed
-from reconciler.gates import judge_gates
 from reconciler.history import History
-from reconciler.intent import NOTHING_SAID, Intent
-from reconciler.intent_store import IntentStore
-from reconciler.inventory_file import written
+from reconciler.inventory.file import written
 from reconciler.listing import Object, objects
-from reconciler.plan import Plan
-from reconciler.planner import Explanation, Policy, explain, plan
-from reconciler.rebalancing import rebalance_plan
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import Explanation, Policy, explain, plan
+from reconciler.planning.rebalancing import rebalance_plan
 from reconciler.secrecy import shown_plan
 from reconciler.server_log import read_log
 from reconciler.source.application import Source

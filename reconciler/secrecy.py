@@ -2,7 +2,7 @@
 
 Pure. A parameter or environment variable is taken for secret by its name, or because the annotation
 ``moorage.dev/secret-parameters: "name, other"`` of its resource lists it. Servers are told the values; plans,
-differences, API and history are not. Unlike :mod:`reconciler.masking` there are no digests here: what is
+differences, API and history are not. Unlike :mod:`reconciler.inventory.masking` there are no digests here: what is
 shown to everybody must not even be comparable with a guess. Texts that name no value (a storageUri with a
 password in it) stop here: they are refused or redacted where they are read.
 """
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from reconciler.plan import Change, Plan
+from reconciler.planning.plan import Change, Plan
 from schemas.resource import Resource
 from schemas.specs import ModelSpec, Parameter
 

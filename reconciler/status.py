@@ -9,15 +9,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from reconciler.control.drift import Drift
+from reconciler.control.gates import OPEN, Gate
+from reconciler.control.intent import Pin
+from reconciler.control.sync_policy import Prune
 from reconciler.desired import Desired
-from reconciler.drift import Drift
-from reconciler.gates import OPEN, Gate
 from reconciler.health import Health, HealthStatus, Observation, worst
-from reconciler.intent import Pin
-from reconciler.plan import Plan
+from reconciler.planning.plan import Plan
+from reconciler.planning.results import ResourceResult
 from reconciler.resource_status import KnownStatuses, ResourceStatus, SyncStatus
-from reconciler.results import ResourceResult
-from reconciler.sync_policy import Prune
 from runtime.state import LiveState
 from schemas.problem import Problem
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-from reconciler.barriers import steps
-from reconciler.order import Step
-from reconciler.plan import Plan
+from reconciler.planning.barriers import steps
+from reconciler.planning.order import Step
+from reconciler.planning.plan import Plan
 from runtime.operations import Result
 from runtime.ports import Runtime
 from schemas.errors import StopError

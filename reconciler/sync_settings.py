@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from reconciler.ignored import check_pointer
-from reconciler.sync_policy import (
+from reconciler.control.sync_policy import (
     FOR_EVER,
     HEAL,
     RETRY,
@@ -19,7 +18,8 @@ from reconciler.sync_policy import (
     PrunePolicy,
     SyncPolicy,
 )
-from reconciler.windows import SyncWindow, check_window
+from reconciler.control.windows import SyncWindow, check_window
+from reconciler.planning.ignored import check_pointer
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.cli.client import ApiClient
-    from reconciler.intent import Intent
+    from reconciler.control.intent import Intent
     from reconciler.status import ApplicationStatus
 
 PATIENCE = 30.0
@@ -184,7 +184,7 @@ def _tell_sync(status: "ApplicationStatus") -> None:
 
 
 def _intent(said: object) -> "Intent":
-    from reconciler.intent import Intent
+    from reconciler.control.intent import Intent
     from schemas.codec import decode
 
     return decode(Intent, said)

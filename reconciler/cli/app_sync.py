@@ -11,7 +11,7 @@ from reconciler.cli.options import ApplicationArgument, ConfigOption, ServerOpti
 
 if TYPE_CHECKING:
     from reconciler.cli.client import ApiClient
-    from reconciler.requests import SyncAnswer
+    from reconciler.control.requests import SyncAnswer
     from reconciler.status import ApplicationStatus
 
 

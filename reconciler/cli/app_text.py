@@ -7,9 +7,9 @@ from reconciler.cli.output import line, table
 from reconciler.cli.plans import show_section
 from reconciler.cli.statuses import show_conditions, show_problems, to_the_second
 from reconciler.cli.why import failures_table
-from reconciler.intent import Said
-from reconciler.plan import Plan
-from reconciler.requests import SyncAnswer
+from reconciler.control.intent import Said
+from reconciler.control.requests import SyncAnswer
+from reconciler.planning.plan import Plan
 from reconciler.status import ApplicationStatus, SyncRecord
 
 SHORT = 7

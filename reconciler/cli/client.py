@@ -8,11 +8,11 @@ import httpx
 from cattrs import BaseValidationError
 
 from placement.inventory import ReplicaId
+from reconciler.control.requests import SyncAnswer
 from reconciler.listing import Object
-from reconciler.plan import Plan
-from reconciler.planner import Explanation
-from reconciler.rebalancing import RebalanceRun
-from reconciler.requests import SyncAnswer
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import Explanation
+from reconciler.planning.rebalancing import RebalanceRun
 from reconciler.status import ApplicationStatus, SyncRecord
 from schemas.codec import decode
 from schemas.errors import InputError, MoorageError, StopError, TransientError, WaitError

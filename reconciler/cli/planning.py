@@ -80,11 +80,11 @@ def plan(
     server: ServerOption = None,
 ) -> int:
     """Show what a sync would do now: changes, moves, routes, capacity, and what cannot be placed."""
-    from reconciler import planner
     from reconciler.cli.output import as_json
     from reconciler.cli.plans import show_plan
     from reconciler.cli.session import answers, application
     from reconciler.cli.supposing import Options, supposition
+    from reconciler.planning import planner
     from reconciler.secrecy import shown_plan
     from schemas.codec import encode
 
@@ -145,12 +145,12 @@ def explain(
     server: ServerOption = None,
 ) -> None:
     """Say why a model is where it is: the nearest servers, their verdicts, and what would help."""
-    from reconciler import planner
     from reconciler.answers import application_of
     from reconciler.cli.output import as_json
     from reconciler.cli.session import answers
     from reconciler.cli.supposing import Options, supposition
     from reconciler.cli.why import show_explanation
+    from reconciler.planning import planner
     from schemas.codec import encode
     from schemas.errors import InputError
     from schemas.resource import key

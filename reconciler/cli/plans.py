@@ -7,7 +7,7 @@ from typing import Any
 from placement.quantity import readable_bytes, readable_pair
 from reconciler.cli.output import line, table
 from reconciler.cli.why import failures_table
-from reconciler.plan import Capacity, Change, FieldChange, Held, Plan, PlanWarning
+from reconciler.planning.plan import Capacity, Change, FieldChange, Held, Plan, PlanWarning
 from runtime.routes import Route
 from schemas.codec import encode_terse
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from placement.rebalance import MAX_MOVES
+from placement.rebalancing.rebalance import MAX_MOVES
 from reconciler.cli.exits import NEGATIVE, OK
 from reconciler.cli.options import ConfigOption, ServerOption, TableFormat
 
 if TYPE_CHECKING:  # what a command needs is loaded when it runs
     from placement.inventory import ReplicaId
-    from placement.rebalance import Group
-    from placement.workplace import Move
+    from placement.rebalancing.rebalance import Group
+    from placement.rebalancing.workplace import Move
     from reconciler.cli.client import ApiClient
-    from reconciler.plan import Plan
-    from reconciler.rebalancing import RebalanceRun
+    from reconciler.planning.plan import Plan
+    from reconciler.planning.rebalancing import RebalanceRun
 
 POLL_SECONDS = 0.3
 

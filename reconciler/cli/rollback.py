@@ -101,7 +101,7 @@ def _restore(
 
     from reconciler.cli.logs import quiet_logs
     from reconciler.cli.session import answers
-    from reconciler.rollback import sync_to_restore
+    from reconciler.control.rollback import sync_to_restore
     from reconciler.source.restore import Restoration, branch_to_restore, restore
 
     quiet_logs()

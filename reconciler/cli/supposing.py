@@ -17,14 +17,22 @@ from placement.policy import Policy as PlacementPolicy
 from reconciler.cli.session import answers, configuration
 from reconciler.config import CONFIGURATION, Config
 from reconciler.config_file import repository_config
-from reconciler.guards import change_policy
-from reconciler.intent import NOTHING_SAID
-from reconciler.inventory_fitting import fitted
-from reconciler.inventory_reading import InventoryFile, read_inventory
-from reconciler.inventory_text import MAX_BYTES
-from reconciler.planner import Policy
+from reconciler.control.intent import NOTHING_SAID
+from reconciler.inventory.fitting import fitted
+from reconciler.inventory.reading import InventoryFile, read_inventory
+from reconciler.inventory.text import MAX_BYTES
+from reconciler.planning.guards import change_policy
+from reconciler.planning.planner import Policy
+from reconciler.planning.whatif import (
+    REASON,
+    Assumption,
+    WithoutServer,
+    WithPolicy,
+    WithServer,
+    World,
+    supposed,
+)
 from reconciler.source.application import DeclaredApplication, GitApplication, Source
-from reconciler.whatif import REASON, Assumption, WithoutServer, WithPolicy, WithServer, World, supposed
 from runtime.state import LiveState
 from schemas.errors import InputError
 from schemas.names import is_label

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from placement.filters import is_capable, lacking
 from placement.placement import Verdict
 from placement.quantity import readable_amount, readable_bytes
-from placement.remedy import Remedy
-from placement.verdicts import Nearness, nearness
+from placement.why.remedy import Remedy
+from placement.why.verdicts import Nearness, nearness
 from reconciler.cli.output import line, table
-from reconciler.plan import Failure
-from reconciler.planner import Explanation
+from reconciler.planning.plan import Failure
+from reconciler.planning.planner import Explanation
 
 LISTED_FAILURES = 20
 """More than these are counted by reason and remedy."""

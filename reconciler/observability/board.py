@@ -14,8 +14,8 @@ import structlog
 from reconciler.observability.feed import Feed
 from reconciler.observability.moment import Sent
 from reconciler.observability.notices import BAD, Notice, Told, ended, notices, old_drift, started
-from reconciler.order import Step
-from reconciler.plan import Plan
+from reconciler.planning.order import Step
+from reconciler.planning.plan import Plan
 from reconciler.status import ApplicationStatus, SyncRecord
 from runtime.operations import Result
 

@@ -15,8 +15,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from reconciler.observability.moment import Moment, families
-from reconciler.order import Step
-from reconciler.plan import Plan
+from reconciler.planning.order import Step
+from reconciler.planning.plan import Plan
 from reconciler.status import ApplicationStatus, SyncRecord
 from runtime.operations import Result
 

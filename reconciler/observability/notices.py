@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
 
-from reconciler.plan import Plan
+from reconciler.planning.plan import Plan
 from reconciler.status import ApplicationStatus, Condition, Phase, SyncRecord
 
 Kind = Literal[

@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode, set_span_in_context
 
-from reconciler.order import Step
-from reconciler.plan import Plan
+from reconciler.planning.order import Step
+from reconciler.planning.plan import Plan
 from reconciler.status import ApplicationStatus, SyncRecord
 from runtime.operations import Result
 

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from reconciler.config import Config
+from reconciler.control.signals import Signals
 from reconciler.observability.board import Board, Outlet
 from reconciler.observability.metrics import Metrics
 from reconciler.observability.posting import Post
 from reconciler.observability.settings import KafkaTopic
-from reconciler.signals import Signals
 from schemas.errors import InputError
 
 if TYPE_CHECKING:

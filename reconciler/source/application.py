@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Protocol
 
 from reconciler.config import CONFIGURATION, ApplicationConfig
+from reconciler.control.sync_policy import PrunePolicy, SyncPolicy
 from reconciler.desired import Desired
 from reconciler.source.git import GitSource, Snapshot
 from reconciler.source.readings import Readings
 from reconciler.source.urls import redacted
 from reconciler.source.watch import watch
 from reconciler.status import ApplicationSource
-from reconciler.sync_policy import PrunePolicy, SyncPolicy
 from schemas.codec import digest
 from schemas.resource import DEFAULT_NAMESPACE, Resource
 

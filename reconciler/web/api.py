@@ -19,9 +19,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from placement.inventory import ReplicaId
-from reconciler.inventory_file import written
+from reconciler.control.loop import Controller
+from reconciler.inventory.file import written
 from reconciler.listing import objects
-from reconciler.loop import Controller
 from reconciler.secrecy import shown_plan
 from reconciler.server_log import MAX_LINES, read_log
 from reconciler.web.control import control_routes

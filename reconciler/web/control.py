@@ -1,7 +1,7 @@
 """What people ask of applications in the API: syncs, pins, suspensions, confirmations, and their history.
 
 Bodies are JSON objects, read strictly; their size is bounded by :mod:`reconciler.web.guard`. Nothing is
-decided here: that is :mod:`reconciler.commands`. Who asks is what the caller says, for the record; the API
+decided here: that is :mod:`reconciler.control.commands`. Who asks is what the caller says, for the record; the API
 proves nobody's name.
 """
 
@@ -16,10 +16,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from reconciler.commands import Commands, Who
-from reconciler.intent import Intent
-from reconciler.loop import Controller
-from reconciler.requests import SyncRequest
+from reconciler.control.commands import Commands, Who
+from reconciler.control.intent import Intent
+from reconciler.control.loop import Controller
+from reconciler.control.requests import SyncRequest
 from schemas.codec import decode, encode
 from schemas.errors import InputError
 from schemas.resource import ResourceKey
@@ -41,7 +41,7 @@ class Wish:
 
 @dataclass(frozen=True, kw_only=True)
 class SyncWish(Wish):
-    """A sync; see :class:`~reconciler.requests.SyncRequest`. ``async_`` is answered before it has ended."""
+    """A sync; see :class:`~reconciler.control.requests.SyncRequest`. ``async_`` is answered before it has ended."""
 
     revision: str = ""
     only: tuple[ResourceKey, ...] | None = None

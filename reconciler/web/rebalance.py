@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from placement.rebalance import MAX_MOVES
-from reconciler.loop import Controller
-from reconciler.rebalancing import MOST_MOVES
+from placement.rebalancing.rebalance import MAX_MOVES
+from reconciler.control.loop import Controller
+from reconciler.planning.rebalancing import MOST_MOVES
 from reconciler.secrecy import shown_plan
 from schemas.codec import encode
 from schemas.errors import InputError

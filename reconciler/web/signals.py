@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from reconciler.loop import Controller
+from reconciler.control.loop import Controller
 from reconciler.observability.moment import Moment
 from reconciler.observability.watchers import Watchers
 from reconciler.source.webhooks.counts import Counts

@@ -10,13 +10,13 @@ from typing import Any, Self
 from reconciler.address import Address, withdraw, write_address
 from reconciler.compose import policy
 from reconciler.config import ApplicationConfig, Config
+from reconciler.control.intent_store import IntentStore
+from reconciler.control.loop import Controller
+from reconciler.control.sync_policy import DEFAULT_SYNC, SyncPolicy
 from reconciler.history import History
-from reconciler.intent_store import IntentStore
-from reconciler.loop import Controller
 from reconciler.observability.watchers import watchers
 from reconciler.source.application import GitApplication
 from reconciler.source.webhooks.counts import Counts
-from reconciler.sync_policy import DEFAULT_SYNC, SyncPolicy
 from reconciler.web.api import Questions, make_app
 from reconciler.web.server import ApiServer, bind
 from reconciler.web.signals import signal_routes

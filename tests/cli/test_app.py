@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from reconciler.cli.app_text import duration
 from reconciler.cli.asking import resource, watch
-from reconciler.sync_policy import SyncPolicy
+from reconciler.control.sync_policy import SyncPolicy
 from schemas.errors import InputError, StopError
 from schemas.resource import KINDS
 from tests.cli.conftest import Run

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from reconciler.cli.plans import show_plan
-from reconciler.planner import plan
+from reconciler.planning.planner import plan
 from tests.fakes.simulated import SimulatedRuntime
 from tests.reconciler.world import POLICY, desired, model, server, settle
 

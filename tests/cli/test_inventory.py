@@ -8,7 +8,7 @@ import pytest
 
 from placement.inventory import ReplicaId
 from reconciler.cli.client import ApiClient
-from reconciler.plan import Plan
+from reconciler.planning.plan import Plan
 from schemas.codec import decode
 from tests.cli.conftest import Run
 from tests.cli.controller import RunningController

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from placement.advice import Advisor
 from placement.demand import Demand
 from placement.engine import place
 from placement.inventory import Inventory
-from placement.verdicts import verdicts
+from placement.why.advice import Advisor
+from placement.why.verdicts import verdicts
 from reconciler.cli.plans import show_plan
 from reconciler.cli.why import LISTED_FAILURES, LISTED_SERVERS, show_explanation
-from reconciler.plan import Failure, Plan
-from reconciler.planner import Explanation
+from reconciler.planning.plan import Failure, Plan
+from reconciler.planning.planner import Explanation
 from schemas.codec import decode, encode
 from schemas.resource import key
 from tests.cli.conftest import Run

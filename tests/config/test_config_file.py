@@ -7,10 +7,10 @@ import pytest
 from placement.policy import REFERENCE, Policy
 from reconciler.config import ApplicationConfig, Config, StorageMapping
 from reconciler.config_file import load_config, repository_config
+from reconciler.control.sync_policy import PrunePolicy, SyncPolicy
 from reconciler.source.credentials import AGENT, Credentials
 from reconciler.source.secrets import SecretFrom
 from reconciler.source.verification import Verification
-from reconciler.sync_policy import PrunePolicy, SyncPolicy
 from schemas.errors import InputError
 from schemas.resource import Origin
 

@@ -14,12 +14,12 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.config import ApplicationConfig
+from reconciler.control.intent import Intent
+from reconciler.control.intent_store import IntentStore
+from reconciler.control.loop import Controller
 from reconciler.desired import Desired
 from reconciler.history import History
-from reconciler.intent import Intent
-from reconciler.intent_store import IntentStore
-from reconciler.loop import Controller
-from reconciler.plan import Plan
+from reconciler.planning.plan import Plan
 from reconciler.status import ApplicationSource, Phase, SyncRecord
 from runtime.operations import Operation, Result
 from runtime.routes import Target

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.commands import Commands, Who
+from reconciler.control.commands import Commands, Who
+from reconciler.control.loop import Controller
 from reconciler.history import History
-from reconciler.loop import Controller
 from runtime.state import LiveState
 from tests.e2e.mortal import NAME, Fate, Killed, World, process, rest
 from tests.reconciler.world import desired, experiment, model, server

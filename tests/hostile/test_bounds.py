@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement.inventory import ReplicaId
+from reconciler.control.intent_store import IntentStore
+from reconciler.control.loop import Controller
+from reconciler.control.sync_policy import IgnoredDifference
+from reconciler.control.windows import SyncWindow, check_window, judge_windows
 from reconciler.history import History
-from reconciler.ignored import check_pointer, with_ignored
-from reconciler.intent_store import IntentStore
-from reconciler.loop import Controller
+from reconciler.planning.ignored import check_pointer, with_ignored
 from reconciler.server_log import read_log
-from reconciler.sync_policy import IgnoredDifference
 from reconciler.web.api import Questions, make_app
-from reconciler.windows import SyncWindow, check_window, judge_windows
 from schemas.errors import InputError, MoorageError
 from schemas.load import combine, read_file
 from tests.fakes.simulated import SimulatedRuntime

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.commands import Commands
-from reconciler.diff import field_changes
-from reconciler.inventory_file import written
+from reconciler.control.commands import Commands
+from reconciler.control.requests import SyncAnswer, SyncRequest
+from reconciler.inventory.file import written
 from reconciler.listing import objects
-from reconciler.planner import plan
-from reconciler.requests import SyncAnswer, SyncRequest
+from reconciler.planning.diff import field_changes
+from reconciler.planning.planner import plan
 from reconciler.secrecy import CHANGED, SECRET, is_secret, shown_plan, shown_resource
 from runtime.state import AppliedResource, LiveState
 from schemas.codec import encode

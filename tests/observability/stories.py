@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from reconciler.drift import Drift, Mover
+from reconciler.control.drift import Drift, Mover
 from reconciler.health import HealthStatus
-from reconciler.plan import Failure, Plan
+from reconciler.planning.plan import Failure, Plan
 from reconciler.resource_status import SyncStatus
 from reconciler.status import ApplicationStatus, Condition, Phase, Position, SyncRecord
 from schemas.resource import key

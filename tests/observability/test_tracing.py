@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from reconciler.observability.tracing import SECOND, Tracing, exporting
-from reconciler.order import Step
+from reconciler.planning.order import Step
 from runtime.operations import Result
 from tests.observability.stories import plan, record
 

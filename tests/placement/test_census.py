@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from placement.demand import Demand
 from placement.engine import place
 from placement.inventory import Inventory
-from placement.verdicts import describe_partial, server_verdicts, tally
+from placement.why.verdicts import describe_partial, server_verdicts, tally
 from tests.placement.builders import executed
 from tests.placement.strategies import demands, inventories
 

@@ -11,7 +11,7 @@ from placement.engine import place
 from placement.inventory import Inventory, Server, ServerReplica
 from placement.placement import Assignment, Placement
 from placement.policy import REFERENCE, Policy
-from placement.verdicts import server_verdicts, summarise, verdicts
+from placement.why.verdicts import server_verdicts, summarise, verdicts
 from tests.placement.builders import executed, overfull
 from tests.placement.strategies import demands, inventories
 

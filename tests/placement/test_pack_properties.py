@@ -13,7 +13,7 @@ from placement.filters import reject_replica, reject_server
 from placement.inventory import Inventory, ServerReplica
 from placement.placement import Assignment, Placement
 from placement.policy import Policy
-from placement.verdicts import summarise, verdicts
+from placement.why.verdicts import summarise, verdicts
 from tests.placement.builders import amounts, executed, overfull, replica, server
 from tests.placement.strategies import demands, inventories
 

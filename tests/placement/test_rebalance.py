@@ -12,8 +12,8 @@ from placement.engine import place
 from placement.filters import reject_replica, reject_server, required_memory
 from placement.inventory import Inventory, LoadedModel, ReplicaId, ServerReplica
 from placement.policy import PACK, REFERENCE, Policy
-from placement.rebalance import Group, Rebalance, rebalance
-from placement.workplace import Move
+from placement.rebalancing.rebalance import Group, Rebalance, rebalance
+from placement.rebalancing.workplace import Move
 from tests.placement.builders import demand, entry, executed, free_server, inventory, replica, server
 from tests.placement.strategies import demands, inventories
 

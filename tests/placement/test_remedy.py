@@ -8,13 +8,13 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement.advice import Advisor
 from placement.demand import Demand
 from placement.engine import place
 from placement.inventory import Inventory, Server
 from placement.placement import Outcome
 from placement.policy import REFERENCE, Policy
-from placement.remedy import Remedy, apply, required_by
+from placement.why.advice import Advisor
+from placement.why.remedy import Remedy, apply, required_by
 from tests.placement.builders import GI, demand, entry, executed, free_server, inventory, replica, server
 from tests.placement.strategies import demands, inventories
 

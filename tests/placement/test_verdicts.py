@@ -8,7 +8,7 @@ from placement.demand import Demand
 from placement.engine import place
 from placement.inventory import Inventory, LoadedModel, Server, ServerReplica
 from placement.placement import Placement, Verdict
-from placement.verdicts import MESSAGE_LIMIT, summarise, verdicts
+from placement.why.verdicts import MESSAGE_LIMIT, summarise, verdicts
 from schemas.codec import decode, encode
 from tests.placement.builders import (
     GI,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from placement.inventory import ReplicaId
-from reconciler.occupation import declared_instances
+from reconciler.planning.occupation import declared_instances
 from runtime.operations import LoadModel, Operation, Result, SetRoutes, StopServerReplica, UnloadModel
 from runtime.routes import Route, Target
 from runtime.state import LiveState

@@ -11,9 +11,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from random import Random
 
-from reconciler.attempts import Rules
-from reconciler.controller import ApplicationState, State, belated, step
-from reconciler.events import (
+from reconciler.control.attempts import Rules
+from reconciler.control.controller import ApplicationState, State, belated, step
+from reconciler.control.events import (
     Action,
     Configured,
     Deny,
@@ -37,7 +37,7 @@ from reconciler.events import (
     Wake,
     WorldHint,
 )
-from reconciler.sync_policy import Backoff
+from reconciler.control.sync_policy import Backoff
 
 SERVERS = 2
 """Every application has one model on each."""
@@ -121,7 +121,7 @@ class Ports:
         self.configured = {name: random.choice(RULES) for name in self.head}
         self._start()
 
-    # The carrier, as `reconciler.loop` is
+    # The carrier, as `reconciler.control.loop` is
 
     def _start(self) -> None:
         """A process that knows nothing but history and world."""
@@ -200,7 +200,7 @@ class Ports:
                 self.ended[event.application] = self.state.applications[event.application].planned
             self.handle(event)
 
-    # Works, as `reconciler.work` does them; each `yield` is a moment in which anything may happen
+    # Works, as `reconciler.control.work` does them; each `yield` is a moment in which anything may happen
 
     def _look(self, app: Followed, action: Look) -> Work:
         yield

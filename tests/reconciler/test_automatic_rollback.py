@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.commands import Commands, Who
 from reconciler.config import ApplicationConfig
-from reconciler.rollback import AUTOMATIC
+from reconciler.control.commands import Commands, Who
+from reconciler.control.rollback import AUTOMATIC
+from reconciler.control.sync_policy import Backoff, SyncPolicy
 from reconciler.status import ApplicationStatus
-from reconciler.sync_policy import Backoff, SyncPolicy
 from tests.reconciler.repositories import Repository, git, model, server
 from tests.reconciler.test_loop import FIRST, Gate, Running, running
 

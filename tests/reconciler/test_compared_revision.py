@@ -1,6 +1,6 @@
 """Which commit a status speaks of."""
 
-from reconciler.planner import plan
+from reconciler.planning.planner import plan
 from reconciler.status import ApplicationSource, application_status
 from runtime.state import AppliedResource, LiveState
 from tests.reconciler.world import POLICY, desired, server

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from reconciler.attempts import PATIENCE, Rules
-from reconciler.controller import REBALANCE, ApplicationState, State, step
-from reconciler.events import (
+from reconciler.control.attempts import PATIENCE, Rules
+from reconciler.control.controller import REBALANCE, ApplicationState, State, step
+from reconciler.control.events import (
     Action,
     Configured,
     Deny,
@@ -28,7 +28,7 @@ from reconciler.events import (
     Wake,
     WorldHint,
 )
-from reconciler.sync_policy import HEAL, RETRY, Backoff
+from reconciler.control.sync_policy import HEAL, RETRY, Backoff
 
 FIRST_RETRY, LAST_RETRY = RETRY.first, RETRY.most
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from reconciler.diff import diff, field_changes
-from reconciler.guards import ChangePolicy
-from reconciler.sync_policy import PrunePolicy
+from reconciler.control.sync_policy import PrunePolicy
+from reconciler.planning.diff import diff, field_changes
+from reconciler.planning.guards import ChangePolicy
 from runtime.state import AppliedResource, LiveState
 from schemas.load import SkippedDocument, combine, read_file
 from schemas.resource import Origin, key

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from reconciler.gates import Standing, judge_gates
-from reconciler.intent import NOTHING_SAID, Intent, Said, WindowOverride
-from reconciler.sync_policy import SyncPolicy
-from reconciler.windows import SyncWindow
+from reconciler.control.gates import Standing, judge_gates
+from reconciler.control.intent import NOTHING_SAID, Intent, Said, WindowOverride
+from reconciler.control.sync_policy import SyncPolicy
+from reconciler.control.windows import SyncWindow
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SAID = Said("ada", NOW, "release freeze")

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.diff import Diff, diff
-from reconciler.guards import FEW, ChangePolicy
-from reconciler.ignored import check_pointer, with_ignored
-from reconciler.sync_policy import IgnoredDifference, PrunePolicy
+from reconciler.control.sync_policy import IgnoredDifference, PrunePolicy
+from reconciler.planning.diff import Diff, diff
+from reconciler.planning.guards import FEW, ChangePolicy
+from reconciler.planning.ignored import check_pointer, with_ignored
 from runtime.state import AppliedResource, LiveState
 from schemas.errors import InputError
 from schemas.resource import key

@@ -6,7 +6,7 @@ import pytest
 
 from placement.inventory import ReplicaId
 from reconciler.health import Health, Observation, health, worst
-from reconciler.plan import Failure, Load, Plan, RouteChange, ServerMove
+from reconciler.planning.plan import Failure, Load, Plan, RouteChange, ServerMove
 from runtime.routes import Route
 from runtime.state import AppliedResource, LiveModelReplica, LiveServerReplica, LiveState
 from schemas.resource import Resource

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.history import KEPT, History
-from reconciler.plan import Change, Plan
+from reconciler.planning.plan import Change, Plan
 from schemas.errors import StopError
 from schemas.resource import key
 

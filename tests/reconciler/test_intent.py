@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.intent import (
+from reconciler.control.intent import (
     NOTHING_SAID,
     Intent,
     Pin,
@@ -16,7 +16,7 @@ from reconciler.intent import (
     resume_resource,
     suspend_resource,
 )
-from reconciler.intent_store import IntentStore
+from reconciler.control.intent_store import IntentStore
 from schemas.errors import StopError
 from schemas.resource import key
 

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement.inventory import ReplicaId
-from reconciler.inventory_file import written
-from reconciler.inventory_fitting import fitted
-from reconciler.inventory_reading import read_inventory
-from reconciler.inventory_text import schema
-from reconciler.masking import masked_text
-from reconciler.plan import Plan
-from reconciler.planner import plan
+from reconciler.inventory.file import written
+from reconciler.inventory.fitting import fitted
+from reconciler.inventory.masking import masked_text
+from reconciler.inventory.reading import read_inventory
+from reconciler.inventory.text import schema
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import plan
 from runtime.state import AppliedResource, LiveState
 from schemas.codec import encode
 from tests.fakes.simulated import SimulatedRuntime

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.inventory_file import written
-from reconciler.inventory_fitting import fitted
-from reconciler.inventory_reading import read_inventory
-from reconciler.inventory_text import MAX_BYTES
-from reconciler.planner import plan
+from reconciler.inventory.file import written
+from reconciler.inventory.fitting import fitted
+from reconciler.inventory.reading import read_inventory
+from reconciler.inventory.text import MAX_BYTES
+from reconciler.planning.planner import plan
 from runtime.state import AppliedResource, LiveState
 from schemas.errors import InputError
 from tests.reconciler.world import POLICY, desired, model, server

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler import controller as decisions
 from reconciler.config import ApplicationConfig
+from reconciler.control import controller as decisions
+from reconciler.control.events import Executed, Looked, PlanFailed, Planned, SourceHint, Stale, SyncAsked
+from reconciler.control.intent_store import IntentStore
+from reconciler.control.loop import Controller
+from reconciler.control.requests import SyncRequest
 from reconciler.desired import Desired
-from reconciler.events import Executed, Looked, PlanFailed, Planned, SourceHint, Stale, SyncAsked
 from reconciler.history import History
-from reconciler.intent_store import IntentStore
-from reconciler.loop import Controller
-from reconciler.requests import SyncRequest
 from reconciler.status import ApplicationSource
 from schemas.errors import InputError
 from tests.reconciler.test_loop import Gate

@@ -10,12 +10,12 @@ import pytest
 
 from placement.inventory import ReplicaId
 from reconciler.config import ApplicationConfig
+from reconciler.control.intent_store import IntentStore
+from reconciler.control.loop import Controller
+from reconciler.control.sync_policy import SyncPolicy
 from reconciler.history import History
-from reconciler.intent_store import IntentStore
-from reconciler.loop import Controller
 from reconciler.source.application import GitApplication
 from reconciler.status import ApplicationStatus
-from reconciler.sync_policy import SyncPolicy
 from runtime.operations import LoadModel, Operation, Result
 from runtime.state import LiveState
 from schemas.errors import InputError, StopError, TransientError

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement.inventory import ReplicaId
-from reconciler.barriers import steps
-from reconciler.order import Step
-from reconciler.plan import Plan
-from reconciler.planner import plan
+from reconciler.planning.barriers import steps
+from reconciler.planning.order import Step
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import plan
 from runtime.operations import (
     ForgetResource,
     LoadModel,

@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import replace
 
 from placement.policy import PACK, REFERENCE
-from reconciler.plan import Plan
-from reconciler.planner import plan
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import plan
 from runtime.state import LiveState
 from schemas.resource import Resource
 from tests.fakes.simulated import SimulatedRuntime

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from reconciler.planner import plan
+from reconciler.planning.planner import plan
 from tests.fakes.simulated import SimulatedRuntime
 from tests.reconciler.world import POLICY, desired, failures, live_models, model, server, settle
 

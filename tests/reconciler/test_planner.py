@@ -4,10 +4,10 @@ import asyncio
 from dataclasses import replace
 
 from placement.inventory import ReplicaId
-from reconciler.guards import ChangePolicy
-from reconciler.plan import Plan
-from reconciler.planner import Policy, explain, plan
-from reconciler.sync_policy import PrunePolicy
+from reconciler.control.sync_policy import PrunePolicy
+from reconciler.planning.guards import ChangePolicy
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import Policy, explain, plan
 from runtime.operations import LoadModel, SetRoutes, UnloadModel
 from schemas.codec import decode, encode
 from schemas.resource import key

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement.inventory import ReplicaId
-from reconciler.planner import plan
+from reconciler.planning.planner import plan
 from reconciler.sync import execute
 from tests.fakes.simulated import SimulatedRuntime
 from tests.reconciler.guard import Guard

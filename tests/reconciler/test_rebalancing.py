@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from placement.inventory import ReplicaId
 from placement.policy import Policy as PlacementPolicy
-from reconciler.plan import Plan
-from reconciler.planner import plan
-from reconciler.rebalancing import check_unchanged, rebalance_plan
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import plan
+from reconciler.planning.rebalancing import check_unchanged, rebalance_plan
 from reconciler.sync import execute
 from runtime.state import LiveState
 from schemas.errors import WaitError

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from reconciler.planner import explain, plan
+from reconciler.planning.planner import explain, plan
 from runtime.operations import LoadModel, SetRoutes, UnloadModel
 from schemas.resource import Resource, key
 from tests.fakes.simulated import SimulatedRuntime

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.desired import Desired
-from reconciler.planner import plan, remembered_rest
+from reconciler.planning.planner import plan, remembered_rest
+from reconciler.planning.settled import known_on
 from reconciler.resource_status import KnownStatuses
-from reconciler.settled import known_on
 from reconciler.status import ApplicationSource, application_status
 from reconciler.sync import execute
 from tests.fakes.simulated import SimulatedRuntime

@@ -1,9 +1,9 @@
 """What became of each resource of a plan, from the steps that ended."""
 
-from reconciler.order import necessary_steps
-from reconciler.plan import Change, Plan
-from reconciler.planner import plan
-from reconciler.results import resource_results
+from reconciler.planning.order import necessary_steps
+from reconciler.planning.plan import Change, Plan
+from reconciler.planning.planner import plan
+from reconciler.planning.results import resource_results
 from runtime.operations import Result
 from runtime.state import LiveState
 from schemas.resource import key

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.health import Health, HealthStatus
-from reconciler.rollback import (
+from reconciler.control.rollback import (
     LONGEST_PROOF,
     Good,
     RollBack,
@@ -22,6 +21,7 @@ from reconciler.rollback import (
     seen,
     sync_to_restore,
 )
+from reconciler.health import Health, HealthStatus
 from reconciler.status import ApplicationStatus, Phase, ResourceStatus, SyncRecord
 from schemas.codec import decode, encode_terse
 from schemas.errors import InputError

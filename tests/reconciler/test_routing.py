@@ -1,7 +1,7 @@
 """Routes: a model's own, and what experiments make of them."""
 
 from placement.inventory import ReplicaId
-from reconciler.routing import routes
+from reconciler.planning.routing import routes
 from runtime.routes import Target
 from tests.reconciler.world import experiment
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.plan import Change, Held, Plan
+from reconciler.planning.plan import Change, Held, Plan
 from reconciler.status import ApplicationSource, Condition, SyncRecord, application_status
 from runtime.state import AppliedResource, LiveState
 from schemas.problem import Problem

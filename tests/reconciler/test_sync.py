@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from placement.inventory import ReplicaId
-from reconciler.planner import plan
+from reconciler.planning.planner import plan
 from reconciler.sync import execute
 from runtime.operations import LoadModel, SetRoutes, StartServerReplica, UnloadModel
 from runtime.state import LiveState

@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import replace
 
-from reconciler.plan import Plan, effects_digest
-from reconciler.planner import plan
+from reconciler.planning.plan import Plan, effects_digest
+from reconciler.planning.planner import plan
 from tests.fakes.simulated import SimulatedRuntime
 from tests.reconciler.world import POLICY, desired, model, resource, server, settle
 

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement.inventory import ReplicaId
-from reconciler.barriers import arranged, steps
-from reconciler.plan import Plan, Turn
-from reconciler.planner import plan
+from reconciler.planning.barriers import arranged, steps
+from reconciler.planning.plan import Plan, Turn
+from reconciler.planning.planner import plan
+from reconciler.planning.waves import Order, blocked, pulled_forward, without_circles
 from reconciler.status import ApplicationSource, application_status
 from reconciler.sync import execute
-from reconciler.waves import Order, blocked, pulled_forward, without_circles
 from runtime.operations import (
     LoadModel,
     RecordResource,

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement.policy import PACK
-from reconciler.plan import Plan
-from reconciler.planner import plan
-from reconciler.whatif import REASON, WithoutServer, WithPolicy, WithServer, World, supposed
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import plan
+from reconciler.planning.whatif import REASON, WithoutServer, WithPolicy, WithServer, World, supposed
 from runtime.state import AppliedResource, LiveState
 from schemas.errors import InputError
 from tests.fakes.simulated import SimulatedRuntime

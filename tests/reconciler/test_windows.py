@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.windows import SyncWindow, check_window, judge_windows
+from reconciler.control.windows import SyncWindow, check_window, judge_windows
 from schemas.errors import InputError
 
 HOUR = timedelta(hours=1)

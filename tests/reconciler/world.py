@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
+from reconciler.control.sync_policy import PrunePolicy
 from reconciler.desired import Desired
-from reconciler.guards import ChangePolicy
-from reconciler.plan import Plan
-from reconciler.planner import Policy, plan
+from reconciler.planning.guards import ChangePolicy
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import Policy, plan
 from reconciler.sync import SyncResult, execute
-from reconciler.sync_policy import PrunePolicy
 from runtime.ports import Runtime
 from runtime.state import LiveState
 from schemas.decode import decode_spec

@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from placement.inventory import ReplicaId
-from reconciler.inventory_reading import read_inventory
-from reconciler.plan import Plan
-from reconciler.planner import Explanation
+from reconciler.inventory.reading import read_inventory
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import Explanation
 from reconciler.status import ApplicationStatus
 from runtime.local.servers import server_log
 from schemas.codec import decode

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.sync_policy import PrunePolicy, SyncPolicy
-from reconciler.windows import SyncWindow
+from reconciler.control.sync_policy import PrunePolicy, SyncPolicy
+from reconciler.control.windows import SyncWindow
 from runtime.operations import LoadModel, Operation, Result
 from tests.cli.controller import RunningController
 from tests.cli.repository import FILES, commit, model

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from reconciler.intent import Said
-from reconciler.plan import Plan
+from reconciler.control.intent import Said
+from reconciler.planning.plan import Plan
 from schemas.codec import decode
 from tests.cli.controller import RunningController
 from tests.cli.half_empty import LAST, half_empty, servers_of

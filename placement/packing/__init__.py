@@ -1,0 +1,1 @@
+"""The policy `pack`: place as many models as possible, on few server replicas. Pure."""

@@ -1,0 +1,1 @@
+"""Moves of served models that free whole server replicas, or place what waits. Pure."""

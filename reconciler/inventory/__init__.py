@@ -1,0 +1,1 @@
+"""Live state as a file that people can keep, write and plan from. Pure."""
