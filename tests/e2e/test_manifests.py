@@ -66,7 +66,13 @@ def test_deleting_a_model(world: World) -> None:
     assert requests.failures == {}
     assert world.caller.answers("iris") == "404"
     assert set(world.objects("Model")) == {"other"}
-    assert "iris" not in str(world.get("/api/v1/inventory"))
+    loaded = [
+        model["name"]
+        for each in world.get("/api/v1/inventory")["servers"]
+        for replica in each["replicas"]
+        for model in replica.get("models", ())
+    ]
+    assert loaded == ["other"]
 
 
 def test_a_revision_that_would_delete_everything(world: World) -> None:

@@ -194,7 +194,17 @@ class Repository:
         self._call("delete", f"/branches/{quote(name)}")
 
     def set_default_branch(self, name: str) -> None:
-        self._call("patch", "", default_branch=name)
+        """Gitea 1.23 answers 500 as long as the last push waits for its search for licences."""
+        for _ in range(100):
+            try:
+                self._call("patch", "", default_branch=name)
+            except ApiError as error:
+                if error.status != 500:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
+        raise TimeoutError(f"{self.name} does not take {name} as its default branch")
 
     def protect_branch(self, name: str, *, pushers: tuple[str, ...] = ()) -> None:
         """Nobody but ``pushers`` may push to it, and nobody with force."""
