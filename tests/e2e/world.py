@@ -129,6 +129,12 @@ class World:
         answer.raise_for_status()
         return answer.json()
 
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """A JSON answer to a JSON body."""
+        answer = self._api.post(f"{self._address()['url']}{path}", json=dict(body))
+        assert answer.is_success, answer.text
+        return answer.json()
+
     def refresh(self) -> None:
         """Let the controller look at the repository now."""
         self._api.post(
