@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from runtime.ports import Artifact
@@ -49,7 +50,8 @@ def iris_model() -> Path:
     wanted = recipe(DEFAULT_MLSERVER_PACKAGES)
     path = cache_folder() / f"iris-{wanted.digest}.joblib"
     if not path.exists():
-        asyncio.run(environments().build(wanted))
+        with ThreadPoolExecutor(1) as aside:  # fixtures of running loops ask for it, too
+            aside.submit(asyncio.run, environments().build(wanted)).result()
         half = path.with_suffix(f".{os.getpid()}")
         python = environments().python(wanted)
         subprocess.run([python, "-c", _TRAIN, half], check=True, env={"PATH": os.environ["PATH"]})
