@@ -14,6 +14,7 @@ from reconciler.control import controller, events
 from reconciler.control.controller import State
 from reconciler.control.followed import Asked, Followed
 from reconciler.control.gates import judge_gates
+from reconciler.control.going_back import GoingBack
 from reconciler.control.intent_store import IntentStore
 from reconciler.control.rebalancer import Rebalancer, Terms
 from reconciler.control.requests import SyncAnswer, SyncRequest
@@ -61,6 +62,7 @@ class Controller:
             runtime, history, Terms(policy, self._permit_rebalance, self._announce_rebalance, now)
         )
         self._work = Work(runtime, policy, history, intents, signals, lambda: tuple(sorted(self._apps)))
+        self._going_back = GoingBack(history, intents)
         self._runtime = runtime
         self._read_only = read_only
         self._apps = {source.config.name: Followed(source) for source in sources}
@@ -305,7 +307,7 @@ class Controller:
     def _weigh(self, moment: datetime) -> Iterator[datetime]:
         """Start automatic rollbacks that are due; when to ask again about others."""
         for app in self._apps.values():
-            verdict = self._work.weigh(app, moment)
+            verdict = self._going_back.weigh(app, moment)
             if isinstance(verdict, Until):
                 yield verdict.at
             elif verdict is not None and not app.going_back:
@@ -315,14 +317,14 @@ class Controller:
 
     async def _go_back(self, app: Followed, verdict: RollBack) -> None:
         """Meanwhile anything may have happened, so it is weighed again."""
-        if not await self._work.can_go_back(app, verdict):
+        if not await self._going_back.can_go_back(app, verdict):
             asyncio.get_running_loop().call_later(LONGEST_WAIT, self._let_go_back, app)
             return
         app.going_back = False
         if self._apps.get(app.config.name) is not app:
             return
-        if self._work.weigh(app, now()) == verdict:
-            self._work.go_back(app, verdict)
+        if self._going_back.weigh(app, now()) == verdict:
+            self._going_back.go_back(app, verdict)
         self.intend(app.config.name)
 
     def _let_go_back(self, app: Followed) -> None:

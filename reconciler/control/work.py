@@ -15,10 +15,9 @@ import structlog
 
 from reconciler.control import events
 from reconciler.control.followed import Asked, Followed
-from reconciler.control.intent import Pin, Said
 from reconciler.control.intent_store import IntentStore
 from reconciler.control.requests import SyncAnswer, SyncRequest
-from reconciler.control.rollback import AUTOMATIC, RollBack, Trial, Verdict, abandon, decide, follow, seen
+from reconciler.control.rollback import AUTOMATIC
 from reconciler.control.signals import Listeners, Signals
 from reconciler.desired import Desired
 from reconciler.history import History
@@ -259,44 +258,6 @@ class Work:
         """Who starts a sync that nobody asked for."""
         pin = self._intents.intent(name).pin
         return AUTOMATIC if pin is not None and pin.said.who == AUTOMATIC else BY_ITSELF
-
-    def weigh(self, app: Followed, moment: datetime) -> Verdict:
-        """Whether the application goes back by policy, as it was shown last; keeps how it fares."""
-        after, shown = app.config.sync.roll_back_after, app.shown
-        if after is None or shown is None or shown.sync == "Unknown" or not app.desired or not app.plan:
-            return None
-        if app.desired.revision != app.plan.revision:  # what was read is planned next
-            return None
-        found = seen(shown, app.desired.tree, idle=app.plan.empty)
-        trial = follow(app.trial, found, after, moment)
-        self._keep_trial(app, trial)
-        verdict = decide(trial, found, after, moment)
-        held = self._intents.intent(app.config.name).pin is not None or not app.gate.auto
-        return None if held and isinstance(verdict, RollBack) else verdict
-
-    async def can_go_back(self, app: Followed, verdict: RollBack) -> bool:
-        """Whether that revision can still be read. One that is gone for good is not looked for again."""
-        try:
-            await asyncio.to_thread(app.source.read, verdict.revision)
-        except MoorageError as error:
-            log.warning("cannot roll back", application=app.config.name, error=str(error))
-            if error.reason == "RevisionNotFound" and app.trial is not None:
-                self._keep_trial(app, abandon(app.trial))
-            return False
-        return True
-
-    def go_back(self, app: Followed, verdict: RollBack) -> None:
-        """Pin, as a person would: it is followed by the next look, and stands until somebody unpins."""
-        name, said = app.config.name, Said(AUTOMATIC, now(), verdict.reason)
-        log.warning("rolled back", application=name, revision=verdict.revision[:7], why=verdict.reason)
-        self._intents.change(name, lambda intent: replace(intent, pin=Pin(verdict.revision, said)))
-        assert app.trial is not None
-        self._keep_trial(app, abandon(app.trial))
-
-    def _keep_trial(self, app: Followed, trial: Trial) -> None:
-        if trial != app.trial:
-            app.trial = trial
-            self._history.note_trial(app.config.name, trial)
 
     def _show(self, app: Followed) -> None:
         """Work out the status anew, and tell whoever watches where it differs."""

@@ -14,7 +14,7 @@ ROOMS = ("schemas", "placement", "runtime", "reconciler")
 DOING = frozenset(
     f"reconciler.{name}"
     for name in (
-        "address", "answers", "compose", "config", "config_file", "control.commands", "control.followed", "control.intent_store", "control.loop",
+        "address", "answers", "compose", "config", "config_file", "control.commands", "control.followed", "control.going_back", "control.intent_store", "control.loop",
         "control.rebalancer", "control.work", "ending", "history", "offline", "reload", "server_log", "sync",
     )
 )  # fmt: skip

@@ -11,15 +11,15 @@ from tests.fakes.simulated import SimulatedRuntime
 from tests.reconciler.world import POLICY, desired, model, server
 
 DONE, BLOCKED = Result("done"), Result("failed", "Blocked", "load x: LoadFailed")
-TODO = plan(desired(server(), model("a")), LiveState(environments=SimulatedRuntime().environments), POLICY)
+MADE = plan(desired(server(), model("a")), LiveState(environments=SimulatedRuntime().environments), POLICY)
 
 
-def results(ended: dict[str, Result], todo: Plan = TODO) -> dict[str, str]:
+def results(ended: dict[str, Result], todo: Plan = MADE) -> dict[str, str]:
     return {name: result for name, _, result in resource_results(todo, ended)}
 
 
 def all_done(**differing: Result) -> dict[str, Result]:
-    ids = [step.id for step in necessary_steps(TODO)]
+    ids = [step.id for step in necessary_steps(MADE)]
     return {name: differing.get(name.split()[0], DONE) for name in ids}
 
 
