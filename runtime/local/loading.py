@@ -11,6 +11,8 @@ from runtime.ports import Artifact, ServerProgram
 from schemas.errors import InputError, TransientError
 from schemas.specs import ModelSpec
 
+ENDED = "the server ended while the model was loading"
+
 
 class Loader:
     """Knows what is laid out where, so that a restarted server finds its files again."""
@@ -53,7 +55,9 @@ class Loader:
             async with asyncio.timeout(self._limits.load_call):
                 await self._lay(incarnation, artifact, model, number, spec)
                 await incarnation.client.load(name)
-                while not await incarnation.client.model_ready(name):  # noqa: ASYNC110 (another process is asked)
+                while not await incarnation.client.model_ready(name):
+                    if not incarnation.process.running:  # no probe will ever be answered
+                        raise TransientError("LoadFailed", ENDED)
                     await asyncio.sleep(self._limits.poll)
         except TimeoutError as error:
             message = f"{name} was not ready after {self._limits.load_call:g} s"

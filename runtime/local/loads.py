@@ -19,7 +19,7 @@ from placement.inventory import ReplicaId
 from runtime.local.artifacts import Artifacts
 from runtime.local.failures import RECOVERABLE
 from runtime.local.limits import LocalLimits
-from runtime.local.loading import Loader
+from runtime.local.loading import ENDED, Loader
 from runtime.local.rows import ModelAt, ModelRow
 from runtime.local.servers import Incarnation
 from runtime.local.supervisor import SupervisedReplica
@@ -154,7 +154,7 @@ class Loads:
         version = self._versions.require(at.version_key)
         await self._loader.load(incarnation, artifact, at.model, version.number, version.spec)
         if self._replicas[at.replica].current is not incarnation:
-            raise TransientError("LoadFailed", "the server ended while the model was loading")
+            raise TransientError("LoadFailed", ENDED)
 
     def _tries(self) -> AsyncIterator[stamina.Attempt]:
         limits = self._limits

@@ -16,7 +16,7 @@ from placement.inventory import ReplicaId
 from runtime.local.artifacts import Artifacts
 from runtime.local.failures import RECOVERABLE
 from runtime.local.limits import LocalLimits
-from runtime.local.loading import Loader
+from runtime.local.loading import ENDED, Loader
 from runtime.local.loads import Loads
 from runtime.local.proxy import Proxy
 from runtime.local.record import Record
@@ -217,7 +217,7 @@ class Models:
         if at in self._repaired:
             await self._proxy.caught_up()
         if at not in self.serving:
-            raise TransientError("LoadFailed", "the server ended while the model was loading")
+            raise TransientError("LoadFailed", ENDED)
         self._repaired.discard(at)
         self._record.models.put(ModelRow(at, "Loaded"))
         self._proxy.touch()

@@ -75,6 +75,9 @@ class Repository:
         self.counts.setdefault(name, 0)
         return ""
 
+    def is_ready(self, name: str) -> bool:
+        return name in self.counts and not self._faults.has(f"unready-{name.rpartition('_')[0]}")
+
     def unload(self, name: str) -> None:
         self.counts.pop(name, None)
         self.payloads.pop(name, None)
@@ -90,7 +93,7 @@ class Handler(BaseHTTPRequestHandler):
             case ["v2", "health", _]:
                 self._answer(200, {})
             case ["v2", "models", name, "ready"]:
-                self._answer(200 if name in self.repository.counts else 404, {})
+                self._answer(200 if self.repository.is_ready(name) else 404, {})
             case _:
                 self._answer(404, {"error": "no such path"})
 

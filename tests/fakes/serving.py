@@ -36,7 +36,10 @@ class FakeServer:
             return False
 
     async def model_ready(self, model: str) -> bool:
-        return (await self._call("GET", f"/v2/models/{model}/ready"))[0] == 200
+        try:
+            return (await self._call("GET", f"/v2/models/{model}/ready"))[0] == 200
+        except TransientError:
+            return False
 
     async def load(self, model: str) -> None:
         status, body = await self._call("POST", f"/v2/repository/models/{model}/load")

@@ -52,6 +52,16 @@ async def test_a_load_that_fails_six_times_is_given_up(served):
     assert not list(served.folder.glob("servers/**/iris_1"))
 
 
+async def test_a_server_that_ends_before_its_model_is_ready_costs_a_try(served):
+    """It has taken the model and dies before the model answers: nobody waits for the dead one."""
+    served.fault(FIRST, "unready-iris").touch()
+    loading = asyncio.create_task(served.runtime.apply(load("iris", served.version_uri("iris"))))
+    await served.eventually(lambda: loads_seen(served, "iris_1") == 1)
+    served.kill(FIRST)
+    served.fault(FIRST, "unready-iris").unlink()
+    assert (await loading).status == "done"
+
+
 async def test_an_input_error_is_not_tried_again(served):
     """Its own reason is the result's and the live state's."""
     result = await served.runtime.apply(load("iris", served.version_uri("not-a-model")))
