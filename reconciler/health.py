@@ -44,10 +44,15 @@ def worst(healths: Iterable[HealthStatus]) -> HealthStatus:
 
 
 class Observation:
-    """One live state and the plan made from it, indexed for questions about single resources."""
+    """One live state and the plan made from it, indexed for questions about single resources.
 
-    def __init__(self, live: LiveState, plan: Plan | None) -> None:
+    ``waiting`` says that nothing will be done about the plan now (a gate is closed): what it changes is
+    then as well as what is applied, and not on its way.
+    """
+
+    def __init__(self, live: LiveState, plan: Plan | None, *, waiting: bool = False) -> None:
         self.applied = live.applied
+        self.quiet = Observation(live, None) if waiting else None
         self.failures: Mapping[ResourceKey, Failure] = (
             {failure.key: failure for failure in plan.failures} if plan else {}
         )
@@ -70,6 +75,8 @@ class Observation:
 
 def health(resource: Resource, seen: Observation) -> Health:
     """The health of one wanted resource."""
+    if seen.quiet is not None and resource.key in seen.changing and resource.key in seen.applied:
+        return health(seen.applied[resource.key].resource, seen.quiet)
     if resource.key not in seen.applied:
         return Health("Missing", "NotApplied", "not applied yet")
     match resource.spec:

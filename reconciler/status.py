@@ -108,7 +108,9 @@ def application_status(
 ) -> ApplicationStatus:
     """The status of one application. ``error`` says why its source cannot be read now; ``known`` is what
     was said of its resources before."""
-    resources = _resources(desired, Observation(live, plan), known or KnownStatuses()) if desired else ()
+    waiting = not position.gate.auto and (last_sync is None or last_sync.phase != "Running")
+    seen = Observation(live, plan, waiting=waiting)
+    resources = _resources(desired, seen, known or KnownStatuses()) if desired else ()
     return ApplicationStatus(
         name=source.name,
         repository=source.repository,

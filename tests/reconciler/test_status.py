@@ -4,13 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.planning.plan import Change, Held, Plan
-from reconciler.status import ApplicationSource, Condition, SyncRecord, application_status
+from placement.inventory import ReplicaId
+from reconciler.control.gates import Gate
+from reconciler.planning.plan import Change, Held, Load, Plan
+from reconciler.status import ApplicationSource, Condition, Position, SyncRecord, application_status
 from runtime.state import AppliedResource, LiveState
 from schemas.problem import Problem
 from schemas.resource import key
 from tests.reconciler.world import desired, model, server
 
+FIRST = ReplicaId("default", "mlserver", 0)
 SOURCE = ApplicationSource("app", "https://example.org/r.git", "main", "", "default")
 IRIS, SERVER = model("iris"), server(replicas=0)
 IDLE = model("idle", replicas=0)
@@ -51,6 +54,24 @@ def test_nothing_is_known_before_the_first_look():
     """No revision, no resources, health Unknown."""
     seen = application_status(SOURCE, None, LIVE, None)
     assert (seen.sync, seen.health, seen.revision, seen.resources) == ("Unknown", "Unknown", "", ())
+
+
+def test_what_waits_behind_a_gate_is_as_well_as_what_is_applied():
+    """Nothing is on its way while nobody lets it: a change of a healthy model is OutOfSync, not
+    Progressing, until somebody starts a sync."""
+    changed = model("idle", replicas=1)
+    todo = replace(EMPTY, changes=(Change("update", IDLE.key, changed),))
+    todo = replace(todo, loads=(Load("default", "idle", "v", FIRST, 0, "NewModel", 1),))
+    closed = Position(auto=False, gate=Gate(False, True, "AutoSyncOff", "by hand"))
+
+    def shown(**facts):
+        found = status(desired(SERVER, changed), todo, **facts)
+        (one,) = (each for each in found.resources if each.key == IDLE.key)
+        return one.sync, one.health.status
+
+    assert shown() == ("OutOfSync", "Progressing")
+    assert shown(position=closed) == ("OutOfSync", "Healthy")
+    assert shown(position=closed, last_sync=record("Running")) == ("OutOfSync", "Progressing")
 
 
 def test_health_is_that_of_the_worst_resource():
