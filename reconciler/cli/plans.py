@@ -1,15 +1,15 @@
 """Plans and differences as text. Sections with nothing in them are left out."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from placement.quantity import readable_bytes, readable_pair
 from reconciler.cli.output import line, table
 from reconciler.cli.why import failures_table
-from reconciler.planning.plan import Capacity, Change, FieldChange, Held, Plan, PlanWarning
+from reconciler.planning.diff import all_fields
+from reconciler.planning.plan import Capacity, Change, Held, Plan, PlanWarning
 from runtime.routes import Route
-from schemas.codec import encode_terse
 
 SHORT = 12
 """Characters of a digest that are shown."""
@@ -53,7 +53,7 @@ def show_diff(plan: Plan, *, sections: bool = False) -> None:
 
 
 def _show_fields(change: Change) -> None:
-    for field in change.fields or _all_fields(change):
+    for field in change.fields or (all_fields(change.after) if change.after else ()):
         if field.before is not None:
             line(f"-{field.path}: {_value(field.before)}", style="red")
         if field.after is not None:
@@ -142,22 +142,6 @@ def _held(told: Sequence[Held | PlanWarning]) -> list[tuple[str, ...]]:
 def _place(change: Change) -> str:
     origin = change.after.origin if change.after else None
     return f"{origin.file}:{origin.line}" if origin else ""
-
-
-def _all_fields(change: Change) -> Iterator[FieldChange]:
-    """Every field that a created resource sets."""
-    if change.after is None:
-        return
-    for path, value in _leaves("spec", encode_terse(change.after.spec)):
-        yield FieldChange(path, None, value)
-
-
-def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for name in sorted(value):
-            yield from _leaves(f"{path}.{name}", value[name])
-    else:
-        yield path, value
 
 
 def _value(value: Any) -> str:

@@ -13,9 +13,9 @@ from reconciler.desired import Desired
 from reconciler.planning.guards import ChangePolicy, guard_change, guard_deletes
 from reconciler.planning.ignored import with_ignored
 from reconciler.planning.plan import Change, FieldChange, Held
-from reconciler.secrecy import hidden_pair, secret_names
+from reconciler.secrecy import hidden_pair, secret_names, shown_resource
 from runtime.state import AppliedResource, LiveState
-from schemas.codec import encode
+from schemas.codec import encode, encode_terse
 from schemas.resource import Resource, ResourceKey
 
 
@@ -74,6 +74,20 @@ def field_changes(before: Resource, after: Resource) -> tuple[FieldChange, ...]:
     """The fields in which two resources differ, by path; of secrets only that they do."""
     hidden = hidden_pair(_fields(before), _fields(after), secret_names(before, after))
     return tuple(sorted(_differences("", *hidden), key=lambda f: f.path))
+
+
+def all_fields(resource: Resource) -> tuple[FieldChange, ...]:
+    """Every field that a resource sets, by path, as what comes from nothing; of secrets only that they are."""
+    said = _leaves("spec", encode_terse(shown_resource(resource).spec))
+    return tuple(FieldChange(path, None, value) for path, value in said)
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for name in sorted(value):
+            yield from _leaves(f"{path}.{name}", value[name])
+    else:
+        yield path, value
 
 
 def _fields(resource: Resource) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from reconciler.planning.transition import route_changes
 from reconciler.planning.undeclared import undeclared
 from reconciler.planning.waves import plan_in_turn
 from runtime.state import LiveState
-from schemas.codec import digest, encode
+from schemas.codec import digest
 from schemas.errors import InputError
 from schemas.resource import Resource, ResourceKey, key
 from schemas.scaling import effective_scaling
@@ -161,17 +161,19 @@ def model_demand(resource: Resource) -> Demand:
 
 def basis_digest(desired: Desired, live: LiveState, policy: Policy) -> str:
     """Digest of everything the plan was made from. A plan whose basis changed is remade."""
-    return digest(
-        {
-            "planner": PLANNER_VERSION,
-            "application": desired.application,
-            "namespace": desired.namespace,
-            "tree": desired.tree,
-            **live.digests,
-            "environments": encode(dict(live.environments)),
-            "policy": encode(policy),
-        }
-    )
+    return digest(basis_facts(desired, live, policy))
+
+
+def basis_facts(desired: Desired, live: LiveState, policy: Policy) -> dict[str, str]:
+    """The basis by its parts, so that it can be named which of them changed between two plans."""
+    return {
+        "planner": str(PLANNER_VERSION),
+        "application": f"{desired.application}/{desired.namespace}",
+        "tree": desired.tree,
+        **live.digests,
+        "environments": digest(dict(live.environments)),
+        "policy": digest(policy),
+    }
 
 
 def _changed_models(changes: Iterable[Change]) -> Iterator[tuple[ResourceKey, Demand]]:

@@ -1,0 +1,261 @@
+"""From two revisions and a world to a preview: the plan of the merge, told apart from what waits on the base.
+
+Pure. Both sides go through the one planner, in sync order, each application against what the one before it
+leaves; the difference of the two outcomes is what the merge adds. Nothing here is executed, and the plan is
+the one that a sync of the merge makes as long as live state and policy stay what they are.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler.desired import Desired
+from reconciler.planning.diff import all_fields, field_changes
+from reconciler.planning.outcome import outcome
+from reconciler.planning.plan import Failure, FieldChange, Held, Plan
+from reconciler.planning.planner import Policy, basis_facts, plan
+from reconciler.preview.preview import (
+    MILDEST_FIRST,
+    ApplicationPreview,
+    Note,
+    Preview,
+    ResourceChange,
+    ServingChange,
+    Verdict,
+)
+from reconciler.preview.rooms import capacity, replica_changes
+from reconciler.preview.serving import NO_TIMEOUTS, Timeouts
+from reconciler.preview.serving_changes import serving_changes
+from reconciler.secrecy import shown_plan
+from runtime.state import LiveState
+from schemas.codec import digest
+from schemas.problem import Problem
+from schemas.resource import Resource, ResourceKey
+
+REASON = "Preview"
+"""Why these plans are made."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One application as the pull request finds it and leaves it, what planning it depends on, and what
+    a reviewer should know of it."""
+
+    base: Desired
+    head: Desired
+    policy: Policy
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True)
+class Commits:
+    """What is compared, by commit ids; ``merged`` says that the head's side is the merge result."""
+
+    base: str
+    head: str
+    merged: bool
+
+
+@dataclass(frozen=True)
+class Way:
+    """Plans of one side in sync order, and the states that they were made against and leave: one more."""
+
+    plans: tuple[Plan, ...]
+    states: tuple[LiveState, ...]
+
+    @property
+    def end(self) -> LiveState:
+        """What is left by the last one."""
+        return self.states[-1]
+
+    @property
+    def failures(self) -> Mapping[tuple[ResourceKey, str], Failure]:
+        """What cannot be brought about in the end, by key and reason: each plan tells of the whole runtime."""
+        last = self.plans[-1].failures if self.plans else ()
+        return {(failure.key, failure.reason): failure for failure in last}
+
+
+def compare(
+    commits: Commits,
+    sides: Sequence[Side],
+    live: LiveState,
+    timeouts: Timeouts = NO_TIMEOUTS,
+    notes: tuple[Note, ...] = (),
+) -> Preview:
+    """The preview of ``sides``, which are in sync order, against ``live``."""
+    base = _way(live, ((side.base, side.policy) for side in sides))
+    head = _way(live, ((side.head, side.policy) for side in sides))
+    serving = serving_changes(live, base.end, head.end, head.plans, timeouts)
+    parts = _Parts(sides, base, head, serving)
+    applications = tuple(parts.application(number) for number in range(len(sides)))
+    replicas = replica_changes(live, base.end, head.end)
+    return Preview(
+        base=commits.base,
+        head=commits.head,
+        merged=commits.merged,
+        verdict=_verdict(applications),
+        applications=applications,
+        replicas=replicas,
+        before=capacity(each.before for each in replicas),
+        after=capacity(each.after for each in replicas),
+        needs=_needs(applications),
+        notes=notes,
+        digest=digest({each.application: each.plan.digest for each in applications}),
+        basis=digest({each.application: each.plan.basis for each in applications}),
+    )
+
+
+def _way(live: LiveState, wanted: Iterable[tuple[Desired, Policy]]) -> Way:
+    plans, states = [], [live]
+    for desired, policy in wanted:
+        plans.append(plan(desired, states[-1], policy, REASON))
+        states.append(outcome(plans[-1], states[-1]))
+    return Way(tuple(plans), tuple(states))
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Everything that is known, taken apart by application."""
+
+    sides: Sequence[Side]
+    base: Way
+    head: Way
+    serving: tuple[ServingChange, ...]
+
+    def application(self, number: int) -> ApplicationPreview:
+        """What one side has of it; the last one also has what belongs to no side."""
+        side, made, waits = self.sides[number], self.head.plans[number], self.base.plans[number]
+        theirs = _Share(self.sides, number)
+        before, after = self.base.failures, self.head.failures
+        known = {(warning.key, warning.reason) for warning in waits.warnings}
+        return ApplicationPreview(
+            application=side.head.application,
+            namespace=side.head.namespace,
+            plan=shown_plan(made),
+            basis=basis_facts(side.head, self.head.states[number], side.policy),
+            waits="" if waits.empty else waits.digest,
+            changes=tuple(_resource_changes(side, made)),
+            serving=tuple(each for each in self.serving if theirs.has(each.key)),
+            failures=theirs.of(failure for at, failure in after.items() if at not in before),
+            waiting_failures=theirs.of(failure for at, failure in after.items() if at in before),
+            mended=theirs.of(failure for at, failure in before.items() if at not in after),
+            warnings=tuple(w for w in made.warnings if (w.key, w.reason) not in known),
+            problems=_new_problems(side.base.problems, side.head.problems),
+            waiting_problems=len(side.base.problems),
+            notes=side.notes,
+        )
+
+
+class _Share:
+    """Which resources one side speaks of: its own, and the last side also of those of nobody here."""
+
+    def __init__(self, sides: Sequence[Side], number: int) -> None:
+        declared = [_declared(side) for side in sides]
+        self._own = declared[number]
+        self._others = frozenset[ResourceKey]().union(*declared) - self._own
+        self._last = number == len(sides) - 1
+
+    def has(self, key: ResourceKey) -> bool:
+        """True where this side speaks of it."""
+        return key in self._own or (self._last and key not in self._others)
+
+    def of(self, failures: Iterable[Failure]) -> tuple[Failure, ...]:
+        """Those of this side, by key."""
+        return tuple(sorted((f for f in failures if self.has(f.key)), key=lambda f: f.key))
+
+
+def _declared(side: Side) -> frozenset[ResourceKey]:
+    resources = (*side.base.resources, *side.head.resources)
+    return frozenset((*(r.key for r in resources), *side.base.invalid, *side.head.invalid))
+
+
+def _resource_changes(side: Side, made: Plan) -> Iterator[ResourceChange]:
+    """What differs between the manifests of both sides, by key. One that is no longer valid is a problem, and
+    no delete."""
+    before = {resource.key: resource for resource in side.base.resources}
+    after = {resource.key: resource for resource in side.head.resources}
+    planned = {change.key for change in made.changes}
+    held = {item.key: item for item in made.held}
+    for key in sorted(before.keys() | after.keys()):
+        if before.get(key) == after.get(key) or key in side.head.invalid:
+            continue
+        yield _resource_change(key, before.get(key), after.get(key), key in planned, held.get(key))
+
+
+def _resource_change(
+    key: ResourceKey, before: Resource | None, after: Resource | None, planned: bool, held: Held | None
+) -> ResourceChange:
+    origin = (after or before).origin  # type: ignore[union-attr]  # one of them is there
+    return ResourceChange(
+        action="create" if before is None else "delete" if after is None else "update",
+        key=key,
+        fields=_fields(before, after),
+        effect="Planned" if planned else "AlreadySo" if held is None else "Held",
+        reason="" if planned or held is None else held.reason,
+        message="" if planned or held is None else held.message,
+        file=origin.file,
+        line=origin.line,
+    )
+
+
+def _fields(before: Resource | None, after: Resource | None) -> tuple[FieldChange, ...]:
+    if after is None:
+        return ()
+    return all_fields(after) if before is None else field_changes(before, after)
+
+
+def _new_problems(before: Iterable[Problem], after: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Problems of the head that the base has not, wherever in a file they stand."""
+    known = {_said(problem) for problem in before}
+    return tuple(problem for problem in after if _said(problem) not in known)
+
+
+def _said(problem: Problem) -> tuple[str, ...]:
+    return (
+        problem.code,
+        problem.file,
+        problem.kind,
+        problem.namespace,
+        problem.name,
+        problem.path,
+        problem.message,
+    )
+
+
+def _needs(applications: Iterable[ApplicationPreview]) -> tuple[str, ...]:
+    """What would make room for what this merge cannot place, each said once, by text."""
+    failures = (failure for each in applications for failure in each.failures)
+    return tuple(sorted({failure.remedy.message for failure in failures if failure.remedy is not None}))
+
+
+def _verdict(applications: Iterable[ApplicationPreview]) -> Verdict:
+    """The worst of everything that the merge adds."""
+    found: set[Verdict] = {"NoChange"}
+    for each in applications:
+        found.update(_verdicts(each))
+    return max(found, key=MILDEST_FIRST.index)
+
+
+def _verdicts(preview: ApplicationPreview) -> Iterator[Verdict]:
+    if any(problem.severity == "error" for problem in preview.problems):
+        yield "InvalidManifests"
+    if any(change.effect == "Planned" for change in preview.changes):
+        yield "Safe"
+    for failure in preview.failures:
+        yield "PartiallyPlaced" if failure.reason == "PartiallyScheduled" else "CannotBePlaced"
+    for change in preview.serving:
+        if not change.waiting:
+            yield _serving_verdict(change)
+
+
+_HARMLESS = frozenset({"Added", "Placed", "MoreReplicas"})
+
+
+def _serving_verdict(change: ServingChange) -> Verdict:
+    match change.interruption.kind:
+        case "Stops":
+            return "StopsServing"
+        case "Bounded" | "Unknown":
+            return "InterruptsServing"
+        case "NotServed":
+            return "Safe"
+    return "Safe" if change.verb in _HARMLESS else "ChangesServing"
