@@ -12,6 +12,7 @@ from placement.policy import REFERENCE, Policy
 from reconciler.control.sync_policy import SyncPolicy
 from reconciler.observability.notifications import Notification
 from reconciler.observability.settings import EventsConfig, TracingConfig
+from reconciler.preview.settings import PreviewSettings
 from reconciler.source.credentials import AGENT, Credentials
 from reconciler.source.secrets import SecretFrom
 from reconciler.source.verification import Verification
@@ -91,6 +92,7 @@ class Config:
     known_hosts: Path | None = None
     webhook_secrets: tuple[SecretFrom, ...] = ()
     events: EventsConfig = field(default_factory=EventsConfig)
+    previews: tuple[PreviewSettings, ...] = ()
     notifications: tuple[Notification, ...] = ()
     tracing: TracingConfig = field(default_factory=TracingConfig)
 

@@ -29,15 +29,16 @@ from reconciler.config import (
 from reconciler.control.sync_policy import SyncPolicy
 from reconciler.observability.notifications import Notification
 from reconciler.observability.settings import (
-    Located,
     TracingConfig,
     events_config,
     notification,
     require_known,
     tracing_config,
 )
+from reconciler.preview.settings import PreviewSettings
+from reconciler.preview_settings import preview_settings, require_one_each
 from reconciler.source.urls import local_path
-from reconciler.source_settings import application_credentials, secret_sources, verification
+from reconciler.source_settings import Located, application_credentials, secret_sources, verification
 from reconciler.sync_settings import seconds, sync_policy
 from schemas.cycles import cycles, shown_cycle
 from schemas.document import Document, parse
@@ -171,9 +172,19 @@ def _config(file: Path, document: Document) -> Config:
         known_hosts=_folder(values["knownHosts"], folder) if values.get("knownHosts") else None,
         webhook_secrets=secret_sources(values.get("webhookSecrets", ()), partial(_folder, folder=folder)),
         events=events_config(values.get("events", {})),
+        previews=_previews(file, document, partial(_folder, folder=folder)),
         notifications=_notifications(file, document, partial(_folder, folder=folder)),
         tracing=_tracing(file, document),
     )
+
+
+def _previews(file: Path, document: Document, located: Located) -> tuple[PreviewSettings, ...]:
+    made: list[PreviewSettings] = []
+    for index, value in enumerate(document.value.get("previews", ())):
+        with _at(file, document, ["previews", index]):
+            made.append(preview_settings(value, located))
+            require_one_each(made)
+    return tuple(made)
 
 
 def _notifications(file: Path, document: Document, located: Located) -> tuple[Notification, ...]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from reconciler.control.approval import NOTHING_SHOWN, PlanStanding
 from reconciler.control.rollback import Trial
 from reconciler.planning.plan import Plan
 from reconciler.status import Phase, SyncRecord
@@ -27,14 +28,14 @@ CREATE TABLE IF NOT EXISTS syncs (
     application TEXT NOT NULL, revision TEXT NOT NULL, author TEXT NOT NULL, message TEXT NOT NULL,
     reason TEXT NOT NULL, started TEXT NOT NULL, finished TEXT NOT NULL, phase TEXT NOT NULL,
     digest TEXT NOT NULL, basis TEXT NOT NULL, results TEXT NOT NULL, who TEXT NOT NULL,
-    resources TEXT NOT NULL
+    resources TEXT NOT NULL, preview TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS syncs_by_application ON syncs (application, id);
 CREATE TABLE IF NOT EXISTS created (key TEXT PRIMARY KEY, at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS agreed (application TEXT PRIMARY KEY, revision TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trials (application TEXT PRIMARY KEY, trial TEXT NOT NULL);
 """
-_ADDED = {"who": "", "resources": "[]"}
+_ADDED = {"who": "", "resources": "[]", "preview": "{}"}
 """Columns that version 0.1.0 had not, with their defaults."""
 _FIELDS = tuple(field.name for field in fields(SyncRecord))
 _COLUMNS = ", ".join(_FIELDS)
@@ -73,15 +74,25 @@ class History:
             "UPDATE syncs SET phase = 'Interrupted', finished = ? WHERE phase = 'Running'", (_iso(now),)
         )
 
-    def begin(self, plan: Plan, author: str, message: str, who: str, now: datetime) -> int:
-        """Write down that ``plan`` is about to be executed, and who started it; returns the sync's id."""
+    def begin(
+        self,
+        plan: Plan,
+        author: str,
+        message: str,
+        who: str,
+        now: datetime,
+        preview: PlanStanding = NOTHING_SHOWN,
+    ) -> int:
+        """Write down that ``plan`` is about to be executed, who started it, and how it stands to what a pull
+        request showed; returns the sync's id."""
         row = (plan.application, plan.revision, author, message, plan.reason, _iso(now), "", "Running")
         resources = json.dumps([[str(change.key), change.action, ""] for change in plan.changes])
         self._last.pop(plan.application, None)
         cursor = self._db.execute(
             "INSERT INTO syncs (application, revision, author, message, reason, started, finished, phase,"
-            " digest, basis, results, who, resources) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', ?, ?)",
-            (*row, plan.digest, plan.basis, who, resources),
+            " digest, basis, results, who, resources, preview)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', ?, ?, ?)",
+            (*row, plan.digest, plan.basis, who, resources, json.dumps(encode_terse(preview))),
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
@@ -168,6 +179,7 @@ def _record(row: tuple[Any, ...]) -> SyncRecord:
     values["results"] = json.loads(values["results"])
     # What was written before there were results has two parts.
     values["resources"] = [[*row, ""][:3] for row in json.loads(values["resources"])]
+    values["preview"] = json.loads(values["preview"])
     return decode(SyncRecord, values)
 
 

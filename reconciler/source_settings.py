@@ -17,7 +17,7 @@ Located = Callable[[str], Path]
 
 def secret_sources(value: Sequence[Mapping[str, Any]], located: Located) -> tuple[SecretFrom, ...]:
     """A list of secrets."""
-    return tuple(_secret(each, located) for each in value)
+    return tuple(secret_source(each, located) for each in value)
 
 
 def application_credentials(
@@ -43,11 +43,12 @@ def _credentials(value: Mapping[str, Any], located: Located) -> Credentials:
         return AGENT
     return Credentials(
         username=value.get("username"),
-        password=_secret(value["password"], located) if "password" in value else None,
+        password=secret_source(value["password"], located) if "password" in value else None,
         key=located(value["key"]) if "key" in value else None,
-        passphrase=_secret(value["passphrase"], located) if "passphrase" in value else None,
+        passphrase=secret_source(value["passphrase"], located) if "passphrase" in value else None,
     )
 
 
-def _secret(value: Mapping[str, Any], located: Located) -> SecretFrom:
+def secret_source(value: Mapping[str, Any], located: Located) -> SecretFrom:
+    """Where one secret is."""
     return SecretFrom(file=located(value["file"])) if "file" in value else SecretFrom(env=value["env"])

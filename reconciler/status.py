@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from reconciler.control.approval import NOTHING_SHOWN, PlanStanding
 from reconciler.control.drift import Drift
 from reconciler.control.gates import OPEN, Gate
 from reconciler.control.intent import Pin
@@ -27,7 +28,8 @@ Phase = Literal["Running", "Succeeded", "Failed", "Terminated", "Interrupted"]
 @dataclass(frozen=True)
 class SyncRecord:
     """One sync in the history. Times are ISO 8601 in UTC; ``finished`` is empty while it runs. ``who``
-    started it; ``resources`` are what it changed, as (key, action, result); ``results`` steps that failed."""
+    started it; ``resources`` are what it changed, as (key, action, result); ``results`` steps that failed;
+    ``preview`` how its plan stood to what a pull request showed."""
 
     id: int
     application: str
@@ -43,6 +45,7 @@ class SyncRecord:
     results: tuple[tuple[str, str], ...] = ()
     who: str = ""
     resources: tuple[tuple[str, str, ResourceResult], ...] = ()
+    preview: PlanStanding = NOTHING_SHOWN
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,16 @@ class Condition:
 @dataclass(frozen=True)
 class Position:
     """What holds for the application beside Git and live: whether it syncs by itself, what stands in the
-    way now, since when it is out of sync and who moved it, where it is pinned, and whether it deletes."""
+    way now, since when it is out of sync and who moved it, where it is pinned, and whether it deletes.
+    ``plan`` says how the plan stands to what a pull request showed, ``held`` that it waits for approval."""
 
     auto: bool = True
     gate: Gate = OPEN
     drift: Drift | None = None
     pin: Pin | None = None
     prune: Prune = "on"
+    plan: PlanStanding = NOTHING_SHOWN
+    held: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,9 @@ def application_status(
 ) -> ApplicationStatus:
     """The status of one application. ``error`` says why its source cannot be read now; ``known`` is what
     was said of its resources before."""
-    waiting = not position.gate.auto and (last_sync is None or last_sync.phase != "Running")
+    waiting = (position.held or not position.gate.auto) and (
+        last_sync is None or last_sync.phase != "Running"
+    )
     seen = Observation(live, plan, waiting=waiting)
     resources = _resources(desired, seen, known or KnownStatuses()) if desired else ()
     return ApplicationStatus(
@@ -198,6 +206,8 @@ def _conditions(
         conditions.append(Condition("Pinned", message))
     if position.gate.reason and (plan is None or not plan.empty):
         conditions.append(Condition(position.gate.reason, position.gate.message))
+    if position.held:
+        conditions.append(Condition(position.plan.standing, position.plan.message))
     if desired is not None and desired.unreadable:
         problem = next((p for p in desired.problems if p.severity == "error" and not p.name), None)
         message = f"{problem.file}:{problem.line}:{problem.column} {problem.message}" if problem else ""

@@ -41,6 +41,7 @@ def sync_policy(value: Mapping[str, Any]) -> SyncPolicy:
         depends_on=tuple(sorted(value.get("dependsOn", ()))),
         roll_back_after=_optional_seconds(value.get("rollBackAfter")),
         suspended=value.get("suspended", False),
+        require_previewed_plan=value.get("requirePreviewedPlan", False),
     )
 
 

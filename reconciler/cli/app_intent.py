@@ -1,4 +1,5 @@
-"""``moorage app pin``, ``rollback``, ``suspend``, ``resume``, ``confirm`` and ``override``: what people decide.
+"""``moorage app pin``, ``rollback``, ``suspend``, ``resume``, ``confirm``, ``approve``, ``override``: what people
+decide.
 
 It is kept by the controller over restarts, apart from cache and history, with who said it and why.
 """
@@ -26,7 +27,7 @@ KEEPS = "keeps what people decide"
 
 def register(group: typer.Typer) -> None:
     """Add these commands."""
-    for command in (pin, rollback, suspend, resume, confirm, override):
+    for command in (pin, rollback, suspend, resume, confirm, approve, override):
         group.command()(command)
 
 
@@ -116,6 +117,28 @@ def confirm(
     said = _intent(asked.ask_of(status.name, "confirm", wish(why, resources=only, hours=hours)))
     for each in said.deletes:
         line(f"{each.key} may be deleted until {_moment(each.until)}")
+    _tell_sync(status)
+
+
+def approve(
+    plan: Annotated[
+        str, typer.Option("--plan", metavar="DIGEST", help="The plan that is meant, as `plan` shows it.")
+    ],
+    name: ApplicationArgument = None,
+    hours: Annotated[int, typer.Option("--hours", min=1, max=168, help="How long that holds.")] = 24,
+    why: WhyOption = "",
+    config: ConfigOption = None,
+    server: ServerOption = None,
+) -> None:
+    """Let a plan be executed that no pull request showed: this one, and no other."""
+    from reconciler.cli.output import line
+    from reconciler.cli.session import application, controller
+
+    asked = controller(config, server, KEEPS)
+    status = application(asked, name)
+    said = _intent(asked.ask_of(status.name, "approve", wish(why, digest=plan, hours=hours)))
+    for each in (each for each in said.plans if each.digest.startswith(plan)):
+        line(f"plan {each.digest[:12]} of {status.name} may be executed until {_moment(each.until)}")
     _tell_sync(status)
 
 

@@ -55,8 +55,14 @@ def show_one(status: ApplicationStatus) -> None:
     width = max(len(name) for name, _ in facts) + 1
     for name, fact in facts:
         line(f"{name + ':':<{width}}  {fact}")
-    told = {"Pinned", status.position.gate.reason}
+    told = {
+        "Pinned",
+        status.position.gate.reason,
+        *([status.position.plan.standing] if status.position.held else []),
+    }
     show_conditions([each for each in status.conditions if each.reason not in told])
+    for each in status.position.plan.difference:
+        line(f"  {each}", style="green" if each.startswith("+") else "red" if each.startswith("-") else "")
     if status.resources:
         line()
         table(("KIND", "NAMESPACE", "NAME", "STATUS", "HEALTH", "MESSAGE"), _resources(status))
@@ -77,6 +83,10 @@ def _facts(status: ApplicationStatus) -> Iterator[tuple[str, str]]:
     if position.gate.reason:
         until = f" (until {_moment(position.gate.until)})" if position.gate.until else ""
         yield "Held Back", f"{position.gate.reason}: {position.gate.message}{until}"
+    if position.plan.standing:
+        yield "Plan", f"{position.plan.standing}: {position.plan.message}"
+    if position.held:
+        yield "Held Back", "the plan waits for approval: look with moorage plan, then moorage app approve"
     yield "Sync Status", _sync_status(status)
     if position.drift is not None:
         yield "OutOfSync Since", f"{_moment(position.drift.since)} (moved by {position.drift.mover})"
@@ -127,10 +137,11 @@ def show_history(records: Sequence[SyncRecord]) -> None:
             record.reason,
             record.phase,
             _duration(record),
+            f"{record.preview.standing} {record.preview.where}".strip(),
         )
         for record in records
     ]
-    table(("ID", "DATE", "REVISION", "WHO", "REASON", "PHASE", "DURATION"), rows)
+    table(("ID", "DATE", "REVISION", "WHO", "REASON", "PHASE", "DURATION", "PREVIEW"), rows)
 
 
 def _duration(record: SyncRecord) -> str:

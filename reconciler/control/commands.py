@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from reconciler.control.intent import (
+    ApprovedPlan,
     Intent,
     Pin,
     Said,
     WindowOverride,
+    approve_plan,
     confirm_deletes,
     resume_resource,
     suspend_resource,
@@ -21,7 +23,7 @@ from reconciler.control.loop import Controller
 from reconciler.control.requests import SyncAnswer, SyncRequest
 from reconciler.control.rollback import sync_to_restore
 from reconciler.secrecy import shown_plan
-from schemas.errors import InputError
+from schemas.errors import InputError, WaitError
 from schemas.resource import ResourceKey
 
 ASKING = ("PruneAwaitsConfirmation", "PruneRefusedEmpty", "PruneThreshold")
@@ -129,6 +131,20 @@ class Commands:
         said = who.said()
         until = said.at + _bounded(hours)
         return self._say(name, lambda intent: confirm_deletes(intent, keys, until, said))
+
+    def approve(self, name: str, digest: str, hours: int, who: Who) -> Intent:
+        """Let the plan that is there now be executed although no pull request showed it; ``digest`` is how its
+        own begins. Raises InputError ``NothingToApprove``, WaitError ``PlanChanged``."""
+        self._controller.require_writable()
+        app = self._controller.followed(name)
+        if app.plan is None or not app.held:
+            raise InputError("NothingToApprove", f"no plan of {name} waits for approval")
+        if not app.plan.digest.startswith(digest):
+            message = f"the plan is {app.plan.digest[:12]} now"
+            raise WaitError("PlanChanged", message, "look at it again: moorage plan")
+        said = who.said()
+        approved = ApprovedPlan(app.plan.digest, said.at + _bounded(hours), said)
+        return self._say(name, lambda intent: approve_plan(intent, approved))
 
     def override_windows(self, name: str, minutes: int, who: Who) -> Intent:
         """Open closed sync windows for a while; 0 closes them again."""

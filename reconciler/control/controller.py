@@ -168,9 +168,9 @@ def _after_plan(state: State, event: Planned, app: ApplicationState, now: float)
     if event.empty:
         settled = app.settled if event.waiting else event.revision
         app = replace(app, settled=settled, attempts=app.attempts.settled())
-    if not app.auto:  # nothing is left to try
+    if not (app.auto and event.approved):  # nothing is left to try
         app = replace(app, attempts=app.attempts.settled())
-    if event.empty or not app.auto or event.revision != app.revision:
+    if event.empty or not (app.auto and event.approved) or event.revision != app.revision:
         return _with(state, name, app), ()
     start_at = _start_at(app, event.digest, drifted, now)
     if start_at is None:

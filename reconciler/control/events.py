@@ -70,7 +70,8 @@ class Looked:
 class Planned:
     """A plan was made from ``revision`` and the live state as of ``world``. ``waiting`` is True where
     something of that revision is left that no plan can bring about now. A person's request that ``passes``
-    is executed although the gate is closed."""
+    is executed although the gate is closed. One that is not ``approved`` waits until it is, which moves the
+    world."""
 
     application: str
     revision: str
@@ -80,6 +81,7 @@ class Planned:
     waiting: bool = False
     request: int | None = None
     passes: bool = False
+    approved: bool = True
 
 
 @dataclass(frozen=True)

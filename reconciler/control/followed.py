@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.config import ApplicationConfig
+from reconciler.control.approval import NOTHING_SHOWN, PlanStanding
 from reconciler.control.attempts import Rules
 from reconciler.control.drift import Drift, follow_drift
 from reconciler.control.gates import OPEN, Gate, Standing
@@ -35,6 +36,7 @@ class Asked:
     )
     plan: Plan | None = None
     desired: Desired | None = None
+    approval: PlanStanding = NOTHING_SHOWN
 
     def end(self, answer: SyncAnswer) -> None:
         """Answer whoever still waits."""
@@ -46,7 +48,7 @@ class Asked:
 class Followed:
     """An application. ``error`` says why its source cannot be read now, ``unplanned`` why there is no plan
     of what was read; ``agreed`` is the revision at which Git and live agreed last. ``going_back`` is True
-    while an automatic rollback is being prepared."""
+    while an automatic rollback is being prepared, ``held`` where the plan waits for approval."""
 
     source: Source
     desired: Desired | None = None
@@ -54,6 +56,8 @@ class Followed:
     error: Condition | None = None
     unplanned: Condition | None = None
     gate: Gate = OPEN
+    approval: PlanStanding = NOTHING_SHOWN
+    held: bool = False
     drift: Drift | None = None
     agreed: str = ""
     trial: Trial | None = None
@@ -92,7 +96,8 @@ class Followed:
     def status(self, live: LiveState, intent: Intent, last: SyncRecord | None) -> ApplicationStatus:
         """What people see of it."""
         sync = self.config.sync
-        where = Position(sync.auto, self.gate, self.drift, intent.pin, sync.prune.mode)
+        shown = self.approval
+        where = Position(sync.auto, self.gate, self.drift, intent.pin, sync.prune.mode, shown, self.held)
         error = self.error or self.unplanned
         known = self.statuses
         return application_status(self.source.shown, self.desired, live, self.plan, error, last, where, known)

@@ -54,15 +54,25 @@ class WindowOverride:
 
 
 @dataclass(frozen=True)
+class ApprovedPlan:
+    """The plan of that digest may be executed, until then, although no pull request showed it."""
+
+    digest: str
+    until: datetime
+    said: Said
+
+
+@dataclass(frozen=True)
 class Intent:
-    """Everything decided about one application, sorted by key. ``suspended`` is the application itself,
-    ``resources`` are single ones."""
+    """Everything decided about one application, sorted by key; approved plans by digest. ``suspended`` is the
+    application itself, ``resources`` are single ones."""
 
     pin: Pin | None = None
     suspended: Said | None = None
     resources: tuple[Suspension, ...] = ()
     deletes: tuple[ConfirmedDelete, ...] = ()
     override: WindowOverride | None = None
+    plans: tuple[ApprovedPlan, ...] = ()
 
     @property
     def held(self) -> frozenset[ResourceKey]:
@@ -96,6 +106,12 @@ def confirm_deletes(intent: Intent, keys: frozenset[ResourceKey], until: datetim
     standing = [each for each in intent.deletes if each.until > said.at and each.key not in keys]
     added = [ConfirmedDelete(key, until, said) for key in keys]
     return replace(intent, deletes=tuple(sorted([*standing, *added], key=lambda each: each.key)))
+
+
+def approve_plan(intent: Intent, plan: ApprovedPlan) -> Intent:
+    """Allow a plan; what was allowed until before it was said is forgotten."""
+    standing = [each for each in intent.plans if each.until > plan.said.at and each.digest != plan.digest]
+    return replace(intent, plans=tuple(sorted([*standing, plan], key=lambda each: each.digest)))
 
 
 def _put(standing: tuple[Suspension, ...], added: Suspension) -> tuple[Suspension, ...]:

@@ -11,10 +11,12 @@ from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from reconciler.control import controller, events
+from reconciler.control.approval import NO_PREVIEWS, Previews
 from reconciler.control.controller import State
 from reconciler.control.followed import Asked, Followed
-from reconciler.control.gates import judge_gates
+from reconciler.control.gates import Gate, judge_gates
 from reconciler.control.going_back import GoingBack
+from reconciler.control.intent import Pin
 from reconciler.control.intent_store import IntentStore
 from reconciler.control.rebalancer import Rebalancer, Terms
 from reconciler.control.requests import SyncAnswer, SyncRequest
@@ -53,6 +55,7 @@ class Controller:
         history: History,
         intents: IntentStore,
         signals: Sequence[Signals] = (),
+        previews: Previews = NO_PREVIEWS,
         *,
         read_only: bool = False,
     ) -> None:
@@ -61,7 +64,9 @@ class Controller:
         self.rebalancer = Rebalancer(
             runtime, history, Terms(policy, self._permit_rebalance, self._announce_rebalance, now)
         )
-        self._work = Work(runtime, policy, history, intents, signals, lambda: tuple(sorted(self._apps)))
+        self._work = Work(
+            runtime, policy, history, intents, signals, lambda: tuple(sorted(self._apps)), previews
+        )
         self._going_back = GoingBack(history, intents)
         self._runtime = runtime
         self._read_only = read_only
@@ -146,6 +151,12 @@ class Controller:
         ``RevisionNotFound``."""
         return (await asyncio.to_thread(self.followed(name).source.read, revision)).revision
 
+    def terms(self, name: str) -> tuple[Policy, Gate, Pin | None]:
+        """What planning an application depends on now, what keeps it from being synced, and where it is pinned:
+        for whoever shows what a sync would do."""
+        app = self.followed(name)
+        return self._work.policy_of(app), app.gate, self.intents.intent(name).pin
+
     # Wishes
 
     def require_writable(self) -> None:
@@ -191,6 +202,10 @@ class Controller:
     def intend(self, name: str) -> None:
         """Look again at what people said about an application: it has changed."""
         self.hint(name)
+        self._tell(events.WorldHint())
+
+    def reconsider(self) -> None:
+        """Plan again: what pull requests showed has changed."""
         self._tell(events.WorldHint())
 
     def reconfigure(self, sources: Sequence[Source]) -> None:

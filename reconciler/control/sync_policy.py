@@ -67,7 +67,7 @@ class SyncPolicy:
     ``auto`` executes plans by itself, ``self_heal`` also those that mend live drift; ``timeout`` is
     seconds for one sync, None for ever; ``roll_back_after`` is seconds of failed health after which the
     last healthy revision is pinned, None never. ``depends_on`` names applications that have to be
-    synced and healthy first.
+    synced and healthy first. ``require_previewed_plan`` holds plans that no pull request showed.
     """
 
     auto: bool = True
@@ -81,6 +81,7 @@ class SyncPolicy:
     depends_on: tuple[str, ...] = ()
     roll_back_after: float | None = None
     suspended: bool = False
+    require_previewed_plan: bool = False
 
 
 DEFAULT_SYNC: Final[SyncPolicy] = SyncPolicy()

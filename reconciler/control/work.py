@@ -14,6 +14,7 @@ from typing import Literal
 import structlog
 
 from reconciler.control import events
+from reconciler.control.approval import NOTHING_SHOWN, PlanStanding, Previews, judge_plan
 from reconciler.control.followed import Asked, Followed
 from reconciler.control.intent_store import IntentStore
 from reconciler.control.requests import SyncAnswer, SyncRequest
@@ -22,7 +23,7 @@ from reconciler.control.signals import Listeners, Signals
 from reconciler.desired import Desired
 from reconciler.history import History
 from reconciler.planning.plan import Plan
-from reconciler.planning.planner import Policy, basis_digest, plan
+from reconciler.planning.planner import Policy, basis_digest, basis_facts, plan
 from reconciler.planning.results import resource_results
 from reconciler.status import ApplicationStatus, Condition
 from reconciler.sync import Progress, SyncResult, execute
@@ -51,6 +52,7 @@ class Work:
         intents: IntentStore,
         signals: Sequence[Signals],
         names: Callable[[], tuple[str, ...]],
+        previews: Previews,
     ) -> None:
         self.live = LiveState()
         self._runtime = runtime
@@ -59,6 +61,7 @@ class Work:
         self._intents = intents
         self._signals = Listeners(*signals)
         self._names = names
+        self._previews = previews
 
     async def observe(self) -> LiveState:
         """What the runtime reports now; the same value as before where nothing has changed, because much is
@@ -122,13 +125,14 @@ class Work:
             live = await self.observe()
             policy = self.policy_of(app, asked.request if asked else None)
             made = await asyncio.to_thread(plan, desired, live, policy, self._reason(app, asked))
+            approval = await asyncio.to_thread(self._judge, app, made, desired, live, policy)
         except StopError:
             raise
         except Exception as error:
             log.exception("planning failed", application=name, revision=action.revision)
             return self._fail_plan(app, action, error)
         self._signals.planned(name, made, time.monotonic() - start)
-        settled = self._keep_plan(app, made, desired, asked, action.request)
+        settled = self._keep_plan(app, made, desired, approval, asked, action.request)
         return events.Planned(
             name,
             action.revision,
@@ -138,7 +142,29 @@ class Work:
             bool(made.failures or made.held),
             action.request,
             asked is not None and asked.request.delete and app.gate.reason == "Suspended",
+            approved=asked is not None or not app.held,
         )
+
+    def _judge(
+        self, app: Followed, made: Plan, desired: Desired, live: LiveState, policy: Policy
+    ) -> PlanStanding:
+        """How a plan stands to what a pull request showed, or people approved."""
+        name = app.config.name
+        shown = self._previews.previewed(name)
+        if made.empty or (shown is None and not app.config.sync.require_previewed_plan):
+            return NOTHING_SHOWN
+        facts, approved = basis_facts(desired, live, policy), self._intents.intent(name).plans
+        return judge_plan(made, desired.tree, facts, shown or (), approved, now())
+
+    def _is_held(self, app: Followed, made: Plan, approval: PlanStanding) -> bool:
+        """Whether policy keeps a plan from being executed by itself. What was let through once, or brought about
+        already, is: its retries, and the drift that is mended after it. A pin is somebody's decision."""
+        if approval.passes or not app.config.sync.require_previewed_plan:
+            return False
+        pin, last = self._intents.intent(app.config.name).pin, self._history.last(app.config.name)
+        if made.revision in (app.agreed, pin.revision if pin else None):
+            return False
+        return last is None or last.revision != made.revision or not last.preview.passes
 
     def _fail_plan(self, app: Followed, action: events.MakePlan, error: Exception) -> events.PlanFailed:
         asked = app.asked.pop(action.request, None) if action.request is not None else None
@@ -151,20 +177,38 @@ class Work:
         return events.PlanFailed(app.config.name, action.revision, action.world, action.request)
 
     def _keep_plan(
-        self, app: Followed, made: Plan, desired: Desired, asked: Asked | None, number: int | None
+        self,
+        app: Followed,
+        made: Plan,
+        desired: Desired,
+        approval: PlanStanding,
+        asked: Asked | None,
+        number: int | None,
     ) -> bool:
         """Keep a plan for what comes next; True where a person's request is answered by it already."""
         if asked is None or number is None:
             app.plan, app.unplanned = made, None
+            app.approval, app.held = approval, self._is_held(app, made, approval)
             self._show(app)
             return False
-        asked.plan, asked.desired = made, desired
-        answer = _early_answer(asked.request, made)
+        asked.plan, asked.desired, asked.approval = made, desired, approval
+        answer = _early_answer(asked.request, made) or self._refusal(app, asked, made)
         if answer is None:
             return False
         del app.asked[number]
         asked.end(answer)
         return True
+
+    def _refusal(self, app: Followed, asked: Asked, made: Plan) -> SyncAnswer | None:
+        """People, too, execute only what was shown or approved, where policy asks for it. Who names the plan's
+        digest has seen it and approves it so; deleting everything shows its plan first in any case."""
+        request, approval = asked.request, asked.approval
+        if request.digest and not approval.passes:
+            asked.approval = PlanStanding("Approved", digest=made.digest, by=request.who)
+            return None
+        if request.delete or not self._is_held(app, made, approval):
+            return None
+        return SyncAnswer("Denied", made, approval.standing, approval.message)
 
     def _reason(self, app: Followed, asked: Asked | None) -> str:
         """Why a plan is made: somebody asks, a new revision, a failed sync before it, or a world that
@@ -204,7 +248,8 @@ class Work:
     async def _sync(self, app: Followed, todo: Plan, desired: Desired, asked: Asked | None) -> None:
         name, start = app.config.name, time.monotonic()
         who = asked.request.by if asked else self._starter(name)
-        sync = self._history.begin(todo, desired.author, desired.message, who, now())
+        approval = asked.approval if asked else app.approval
+        sync = self._history.begin(todo, desired.author, desired.message, who, now(), approval)
         log.info("sync started", application=name, revision=todo.revision[:7], reason=todo.reason, by=who)
         self._signals.sync_started(name, todo, who)
         ended: dict[str, Result] = {}

@@ -5,19 +5,15 @@ secret: no error repeats it.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from string import Template
 from typing import Any
 
 from reconciler.observability.notifications import FIELDS, Notification, is_web
-from reconciler.source.secrets import SecretFrom
+from reconciler.source_settings import Located, secret_source
 from reconciler.sync_settings import seconds
 from schemas.errors import InputError
-
-Located = Callable[[str], Path]
-"""A path of the configuration as an absolute one."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ def notification(value: Mapping[str, Any], located: Located) -> Notification:
         name=value["name"],
         events=tuple(sorted(value["events"])),
         url=value.get("url", ""),
-        url_from=_secret(value["urlFrom"], located) if "urlFrom" in value else None,
+        url_from=secret_source(value["urlFrom"], located) if "urlFrom" in value else None,
         applications=tuple(sorted(value.get("applications", ()))),
         format=value.get("format", "slack"),
         template=value.get("template", ""),
@@ -120,7 +116,3 @@ def _strings(value: Any) -> list[str]:
         case dict():
             return [text for each in value.values() for text in _strings(each)]
     return []
-
-
-def _secret(value: Mapping[str, Any], located: Located) -> SecretFrom:
-    return SecretFrom(file=located(value["file"])) if "file" in value else SecretFrom(env=value["env"])

@@ -81,6 +81,14 @@ class ConfirmWish(Wish):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ApproveWish(Wish):
+    """Let the plan go whose digest begins like that."""
+
+    digest: str
+    hours: int = 24
+
+
+@dataclass(frozen=True, kw_only=True)
 class OverrideWish(Wish):
     """Open closed sync windows."""
 
@@ -111,6 +119,7 @@ def control_routes(controller: Controller) -> list[Route]:
         "suspend": control.suspend,
         "resume": control.resume,
         "confirm": control.confirm,
+        "approve": control.approve,
         "override": control.override,
         "delete": control.delete,
     }
@@ -192,6 +201,13 @@ class _Control:
         only = frozenset(wish.resources)
         intent = self._commands.confirm(_name(request), only, _small(wish.hours), _who(wish))
         return await _encoded(intent)
+
+    async def approve(self, request: Request) -> Response:
+        wish = await _wish(request, ApproveWish)
+        if not wish.digest:
+            raise InputError("InvalidRequest", "digest is empty", "name the plan that is meant")
+        digest, hours = _digest(wish.digest), _small(wish.hours)
+        return await _encoded(self._commands.approve(_name(request), digest, hours, _who(wish)))
 
     async def override(self, request: Request) -> Response:
         wish = await _wish(request, OverrideWish)

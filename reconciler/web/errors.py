@@ -14,7 +14,9 @@ ABSENT = frozenset(
 )
 """Reasons that say that what was asked for is not there; a source's own absence is another matter."""
 
-CONFLICTS = frozenset({"NothingToConfirm", "NothingUnderWay", "PlanChanged", "RebalanceUnderWay"})
+CONFLICTS = frozenset(
+    {"NothingToApprove", "NothingToConfirm", "NothingUnderWay", "PlanChanged", "RebalanceUnderWay"}
+)
 """Reasons that say that what was asked for fits a world that is no more."""
 
 _REASONS = {404: "NotFound", 405: "MethodNotAllowed"}

@@ -340,6 +340,7 @@ def test_a_read_only_controller_refuses_everything(tmp_path: Path) -> None:
         assert (example.served(), example.get("history")["items"]) == ([], [])
         assert example.get("intent") == {
             "pin": None, "suspended": None, "resources": [], "deletes": [], "override": None,
+                "plans": [],
         }  # fmt: skip
 
 
