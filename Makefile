@@ -29,8 +29,9 @@ bench: environment  ## measure, next to the floor measured in the same run
 fuzz: environment  ## hostile input for every border (SECONDS=60 each, ARGS='manifests trees')
 	SECONDS=$${SECONDS:-60} $(BIN)/python -m fuzz $(ARGS)
 
-soak: environment  ## 100,000 interleavings of the controller's decisions, 200 on real processes (SEED=name COUNT=n STORIES=n)
+soak: environment  ## interleavings, previews against merges, stories on real processes (SEED=name COUNT=n MERGES=n STORIES=n)
 	$(BIN)/python -m fuzz.soak
+	$(BIN)/python -m fuzz.fidelity
 	STORIES=$${STORIES:-200} $(BIN)/python -m pytest tests/e2e/test_real_interleavings.py
 
 testbed: environment  ## build the real parts that tests start and that are missing (once per user)

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("placement", "quality", "reconcile", "scale", "gateway")
+NAMES = ("placement", "quality", "reconcile", "scale", "gateway", "previews")
 
 
 def main() -> None:

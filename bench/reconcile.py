@@ -96,11 +96,21 @@ class Repository:
         """The commit that ``main`` names."""
         return str(self.git.references["refs/heads/main"].target)
 
-    def change_one(self) -> str:
+    def change_one(self, number: int = 0) -> str:
         """A commit that gives one model another ``storageUri``."""
         self.versions += 1
-        self._put(*self._model(0))
+        self._put(*self._model(number))
         return self.commit()
+
+    def branch_off(self, name: str, number: int) -> str:
+        """A branch on which one model has another ``storageUri``; ``main`` stays where it is."""
+        main, versions = self.git.references["refs/heads/main"].target, self.versions
+        made = self.change_one(number)
+        self.git.references.create(f"refs/heads/{name}", made, force=True)
+        self.git.references["refs/heads/main"].set_target(main)
+        self.versions = versions
+        self._put(*self._model(number))
+        return made
 
     def change_all(self) -> str:
         """A commit that gives every model another ``storageUri``."""
@@ -133,9 +143,9 @@ def report(label: str, seconds: float, floor: float | None = None, of: str = "")
     print(f"{label:<58}{seconds * 1000:>9.1f} ms{ratio}", flush=True)
 
 
-def diff_tree(repository: Repository) -> float:
-    """Floor: ``git diff-tree`` over the last commit, the process's start included."""
-    argv = ["git", "-C", str(repository.folder), "diff-tree", "-r", "main~1", "main"]
+def diff_tree(repository: Repository, before: str = "main~1", after: str = "main") -> float:
+    """Floor: ``git diff-tree`` over two commits, the last one by default; the process's start included."""
+    argv = ["git", "-C", str(repository.folder), "diff-tree", "-r", before, after]
     return median(lambda: subprocess.run(argv, check=True, capture_output=True))
 
 

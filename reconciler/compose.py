@@ -22,6 +22,9 @@ from reconciler.history import History
 from reconciler.observability.watchers import watchers
 from reconciler.offline import Kept, Offline
 from reconciler.planning.planner import Policy
+from reconciler.preview.parts import preview_service, shown
+from reconciler.preview.service import PreviewService
+from reconciler.preview.store import PreviewStore
 from reconciler.reload import configurations
 from reconciler.source.application import DeclaredApplication, GitApplication, Source
 from reconciler.source.fetching import know_hosts
@@ -29,6 +32,7 @@ from reconciler.source.urls import local_path
 from reconciler.source.webhook_secrets import WebhookSecrets
 from reconciler.source.webhooks.matching import Followed
 from reconciler.web.api import Questions, make_app
+from reconciler.web.previews import preview_routes
 from reconciler.web.server import ApiServer, bind
 from reconciler.web.signals import signal_routes
 from reconciler.web.webhook import Hooks, Webhook
@@ -87,9 +91,10 @@ async def _serve(
     told: asyncio.Event,
 ) -> None:
     """Controller and API side by side, until one of them fails or a signal came."""
-    watching = watchers(config)
+    watching, latest = watchers(config), Latest(config)
     live = await runtime.observe()
     history, intents = History(_history_file(config)), IntentStore(_intent_file(config))
+    store = PreviewStore(config.state / "previews.sqlite")
     controller = Controller(
         sources(config, live),
         runtime,
@@ -97,37 +102,60 @@ async def _serve(
         history,
         intents,
         watching.signals,
+        shown(store, config, latest),
         read_only=config.read_only,
     )
-    webhook = Webhook(hooks(config, controller.hint))
-    questions = Questions(controller, config.state, gateway_urls(config), address.instance)
-    app = make_app(questions, webhook, signal_routes(controller, webhook.counts, watching, address.instance))
-    write_address(config.state, address)
-    log.info("controller started", api=address.url, state=str(config.state))
     try:
-        async with asyncio.TaskGroup() as tasks:
-            running = [
-                tasks.create_task(controller.run()),
-                tasks.create_task(server.serve(app)),
-                tasks.create_task(watching.run(lambda: controller.names)),
-            ]
-            if file is not None:
-                running.append(tasks.create_task(_follow_file(file, config, controller, runtime, webhook)))
-            tasks.create_task(_cancel_when(told, running))
+        async with preview_service(config, controller, store, latest) as previews:
+            controller.listen(previews)
+            webhook = Webhook(hooks(config, controller.hint, previews.hint))
+            questions = Questions(controller, config.state, gateway_urls(config), address.instance)
+            signals = signal_routes(controller, webhook.counts, watching, address.instance)
+            app = make_app(questions, webhook, (*signals, *preview_routes(previews)))
+            write_address(config.state, address)
+            log.info("controller started", api=address.url, state=str(config.state))
+            async with asyncio.TaskGroup() as tasks:
+                running = [
+                    tasks.create_task(controller.run()),
+                    tasks.create_task(server.serve(app)),
+                    tasks.create_task(watching.run(lambda: controller.names)),
+                    tasks.create_task(previews.run()),
+                ]
+                if file is not None:
+                    following = _follow_file(file, latest, controller, runtime, webhook, previews)
+                    running.append(tasks.create_task(following))
+                tasks.create_task(_cancel_when(told, running))
     except ExceptionGroup as group:
         raise _first(group) from group
     finally:
         withdraw(config.state)
-        history.close()
-        intents.close()
+        for each in (history, intents, store):
+            each.close()
+
+
+class Latest:
+    """The configuration as it is followed now."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def __call__(self) -> Config:
+        """It."""
+        return self.config
 
 
 async def _follow_file(
-    file: Path, config: Config, controller: Controller, runtime: LocalRuntime, webhook: Webhook
+    file: Path,
+    latest: Latest,
+    controller: Controller,
+    runtime: LocalRuntime,
+    webhook: Webhook,
+    previews: PreviewService,
 ) -> None:
-    async for following in configurations(file, config):
+    async for following in configurations(file, latest()):
+        latest.config = following
         controller.reconfigure(sources(following, await runtime.observe()))
-        webhook.configure(hooks(following, controller.hint))
+        webhook.configure(hooks(following, controller.hint, previews.hint))
         log.info("configuration taken over", applications=len(following.applications))
 
 
@@ -187,13 +215,14 @@ def sources(config: Config, live: LiveState) -> list[Source]:
     return found if resources is None else [*found, DeclaredApplication(resources)]
 
 
-def hooks(config: Config, hint: Callable[[str], None]) -> Hooks:
-    """What deliveries of Git providers need; ``hint`` makes one application look."""
+def hooks(config: Config, hint: Callable[[str], None], preview: Callable[[tuple[str, ...]], None]) -> Hooks:
+    """What deliveries of Git providers need; ``hint`` makes one application look, ``preview`` looks at the pull
+    requests of some."""
     secrets = WebhookSecrets(
         config.webhook_secrets, {each.name: each.webhook_secrets for each in config.applications}
     )
     followed = tuple(Followed(each.name, each.repository, each.revision) for each in config.applications)
-    return Hooks(secrets.read, lambda: followed, hint)
+    return Hooks(secrets.read, lambda: followed, hint, preview=preview)
 
 
 def declared(config: Config, live: LiveState) -> Sequence[Resource] | None:

@@ -86,6 +86,15 @@ class ApiClient:
         """How the last rebalance went, or goes."""
         return _value(RebalanceRun, self._json(f"{REBALANCE}/run"))
 
+    def previews(self) -> list[Object]:
+        """How the preview of every pull request stands."""
+        return list(self._json("/api/v1/previews")["items"])
+
+    def preview(self, repository: str, number: int) -> Object:
+        """One of them, with the whole preview."""
+        found: Object = self._json("/api/v1/previews/one", repository=repository, number=str(number))
+        return found
+
     def objects(self, kind: str, namespace: str | None) -> tuple[Object, ...]:
         """Applied resources of one kind."""
         wanted = {"kind": kind, **({"namespace": namespace} if namespace is not None else {})}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from reconciler.cli import app as applications
-from reconciler.cli import control, infer, planning, rebalance, repo, rollback, show, validate
+from reconciler.cli import control, infer, planning, preview, rebalance, repo, rollback, show, validate
 from reconciler.cli.exits import FAILED, report
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (control, applications, rollback, show, planning, rebalance, infer, validate, repo):
+for module in (control, applications, rollback, show, planning, preview, rebalance, infer, validate, repo):
     module.register(app)
 
 

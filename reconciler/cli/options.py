@@ -150,3 +150,39 @@ MaxMovesOption = Annotated[
         rich_help_panel=SUPPOSE,
     ),
 ]
+
+COMPARE = "Compare"
+"""Heading of the options of a comparison in a command's help."""
+
+BaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--base",
+        metavar="REV",
+        help="Compare with this revision.",
+        show_default=False,
+        rich_help_panel=COMPARE,
+    ),
+]
+HeadOption = Annotated[
+    str | None,
+    typer.Option(
+        "--head",
+        metavar="REV",
+        help="What this revision adds to --base.",
+        show_default=False,
+        rich_help_panel=COMPARE,
+    ),
+]
+MergeOption = Annotated[
+    bool,
+    typer.Option(
+        "--merge", help="Plan the merge of --head into --base, not --head itself.", rich_help_panel=COMPARE
+    ),
+]
+NoInventoryOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-inventory", help="As if --base ran, and nothing else; nobody is asked.", rich_help_panel=COMPARE
+    ),
+]

@@ -39,6 +39,11 @@ def line(text: object = "", style: str = "") -> None:
     console().print(Text(plain(text), style=style), soft_wrap=True)
 
 
+def text_block(text: str) -> None:
+    """A document as it is: Markdown, HTML. Its makers have escaped what others wrote."""
+    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+
 def say(text: object) -> None:
     """One line of chatter."""
     print(plain(text), file=sys.stderr)

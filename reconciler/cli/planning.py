@@ -5,19 +5,24 @@ that the controller has. It is shown and nothing else: only the controller execu
 """
 
 from enum import StrEnum
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reconciler.cli.exits import FAILED, NEGATIVE, OK, errors_exit_with
 from reconciler.cli.options import (
     ApplicationArgument,
+    BaseOption,
     CapabilitiesOption,
     ConfigOption,
     FromInventoryOption,
+    HeadOption,
     MaxMovesOption,
     MemoryOption,
+    MergeOption,
     NamespaceOption,
+    NoInventoryOption,
     OvercommitOption,
     PathOption,
     PolicyOption,
@@ -30,15 +35,20 @@ from reconciler.cli.options import (
     WithServerOption,
 )
 
+if TYPE_CHECKING:
+    from reconciler.cli.supposing import Options
+
 CHANGES_EXIT = 2
 """With ``--detailed-exitcode``, as terraform has it: 0 nothing to do, 1 error, 2 something to do."""
 
 
 class PlanFormat(StrEnum):
-    """How a plan is written."""
+    """How a plan is written; Markdown and HTML are for comparisons."""
 
     table = "table"
     wide = "wide"
+    markdown = "markdown"
+    html = "html"
     json = "json"
 
 
@@ -76,10 +86,17 @@ def plan(
     without_server: WithoutServerOption = None,
     policy: PolicyOption = None,
     max_moves: MaxMovesOption = None,
+    base: BaseOption = None,
+    head: HeadOption = None,
+    merge: MergeOption = False,
+    no_inventory: NoInventoryOption = False,
     config: ConfigOption = None,
     server: ServerOption = None,
 ) -> int:
-    """Show what a sync would do now: changes, moves, routes, capacity, and what cannot be placed."""
+    """Show what a sync would do now: changes, moves, routes, capacity, and what cannot be placed.
+
+    With --base and --head: what HEAD adds to that, as a pull request's preview.
+    """
     from reconciler.cli.output import as_json
     from reconciler.cli.plans import show_plan
     from reconciler.cli.session import answers, application
@@ -94,6 +111,11 @@ def plan(
     )  # fmt: skip
     words: tuple[str, ...] = ()
     with errors_exit_with(NEGATIVE if detailed_exitcode else FAILED):
+        if base is not None or head is not None or merge or no_inventory:
+            return _compare(
+                asked, name, config, server, output, (base, head, merge, no_inventory), detailed_exitcode
+            )
+        require_plan_format(output)
         if asked.given:
             found = supposition(asked, name, config, server)
             words, world = found.words, found.world
@@ -107,6 +129,40 @@ def plan(
         _show_words(words)
         show_plan(made, wide=output is PlanFormat.wide)
     return CHANGES_EXIT if detailed_exitcode and not made.empty else OK
+
+
+def _compare(
+    asked: "Options",
+    name: str | None,
+    config: Path | None,
+    server: str | None,
+    output: PlanFormat,
+    said: tuple[str | None, str | None, bool, bool],
+    detailed: bool,
+) -> int:
+    """``said`` are base, head, whether the merge is meant, and whether no inventory counts."""
+    from reconciler.cli.comparing import Revisions, compared
+    from reconciler.cli.preview import PreviewFormat, show
+    from schemas.errors import InputError
+
+    base, head, merge, empty = said
+    if base is None or head is None:
+        hint = "name both with --base and --head"
+        raise InputError("InvalidCommand", "a comparison is of two revisions", hint)
+    if empty and asked.inventory is not None:
+        raise InputError("InvalidCommand", "--no-inventory and --from-inventory exclude each other")
+    made = compared(asked, Revisions(base, head, merge), name, config, server, inventory=not empty)
+    show(made, PreviewFormat(output.value))
+    return CHANGES_EXIT if detailed and made.verdict != "NoChange" else OK
+
+
+def require_plan_format(output: PlanFormat) -> None:
+    """Raise InputError ``InvalidCommand`` for what only a comparison is written as."""
+    from schemas.errors import InputError
+
+    if output in (PlanFormat.markdown, PlanFormat.html):
+        hint = "compare two revisions with --base and --head"
+        raise InputError("InvalidCommand", f"a plan of now is not written as {output.value}", hint)
 
 
 def diff(name: ApplicationArgument = None, config: ConfigOption = None, server: ServerOption = None) -> int:

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from placement.policy import PACK, REFERENCE
 from placement.policy import Policy as PlacementPolicy
 from reconciler.cli.session import answers, configuration
-from reconciler.config import CONFIGURATION, Config
+from reconciler.config import CONFIGURATION, ApplicationConfig, Config
 from reconciler.config_file import repository_config
 from reconciler.control.intent import NOTHING_SAID
 from reconciler.inventory.fitting import fitted
@@ -129,28 +129,32 @@ def _placement(asked: Options) -> PlacementPolicy:
 
 
 def _world(asked: Options, name: str | None, config: Path | None, server: str | None) -> World:
-    told = _configuration(asked, name, config)
+    told = told_configuration(asked, name, config)
     with TemporaryDirectory(prefix="moorage-") as mirrors:
         source = _source(told, name, Path(mirrors))
-        file = _inventory(asked, config, server)
-        policy = _policy(told, source, file.live)
+        file = told_inventory(asked, config, server)
+        policy = policy_of(told, source.config, file.live)
         if asked.repo is not None:  # no configuration says what there is beside this application
             unowned = replace(policy.changes, applications=None)
             policy = replace(policy, listening=file.listening, changes=unowned)
         return World(*fitted(file, source.read(), policy, told.servers), policy)
 
 
-def _policy(told: Config, source: Source, live: LiveState) -> Policy:
-    """As the controller has it, but for what people told the controller."""
+def policy_of(told: Config, application: ApplicationConfig | None, live: LiveState) -> Policy:
+    """As the controller has it, but for what people told the controller; without an application what holds
+    for all."""
     from reconciler.compose import declared, policy
 
+    if application is None:
+        return policy(told)
     further = () if declared(told, live) is None else (CONFIGURATION,)
     names = tuple(sorted((*further, *(each.name for each in told.applications))))
-    changes = change_policy(source.config.sync, NOTHING_SAID, names, datetime.now(UTC))
+    changes = change_policy(application.sync, NOTHING_SAID, names, datetime.now(UTC))
     return replace(policy(told), changes=changes)
 
 
-def _configuration(asked: Options, name: str | None, config: Path | None) -> Config:
+def told_configuration(asked: Options, name: str | None, config: Path | None) -> Config:
+    """The configuration, or one that is told nothing but a repository."""
     if asked.repo is None:
         return configuration(config)
     told = repository_config(asked.repo, asked.revision, asked.path, Path.cwd())
@@ -171,13 +175,19 @@ def _source(told: Config, name: str | None, mirrors: Path) -> Source:
     return GitApplication(found, mirrors, told.servers)
 
 
-def _inventory(asked: Options, config: Path | None, server: str | None) -> InventoryFile:
+def told_inventory(asked: Options, config: Path | None, server: str | None) -> InventoryFile:
+    """What lives, from the file that is named, else from whoever can be asked."""
     if asked.inventory is None:
         said = json.dumps(answers(config, server).inventory()).encode()
         return read_inventory(said, "the inventory that was answered")
+    return inventory_file(asked.inventory)
+
+
+def inventory_file(file: Path) -> InventoryFile:
+    """What a file says lives. InputError ``FileNotReadable`` or ``InvalidInventory``."""
     try:
-        with asked.inventory.open("rb") as opened:
+        with file.open("rb") as opened:
             data = opened.read(MAX_BYTES + 1)  # one more, so that it is refused by its size
     except OSError as error:
-        raise InputError("FileNotReadable", f"{asked.inventory}: {error.strerror}") from error
-    return read_inventory(data, str(asked.inventory))
+        raise InputError("FileNotReadable", f"{file}: {error.strerror}") from error
+    return read_inventory(data, str(file))

@@ -112,8 +112,10 @@ class Followed:
                 self.drift, synced=synced, revision=status.revision, agreed=self.agreed, now=now
             )
 
-    def standing(self) -> Standing:
+    def standing(self, intent: Intent) -> Standing:
         """What applications that depend on it need to know."""
         if self.shown is None:
             return Standing(False, "Unknown")
-        return Standing(self.shown.sync == "Synced", self.shown.health)
+        source = None if intent.pin is not None else (self.config.repository, self.config.revision)
+        read = self.desired.revision if self.desired is not None else ""
+        return Standing(self.shown.sync == "Synced", self.shown.health, source, read, self.shown.revision)

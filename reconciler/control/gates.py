@@ -31,10 +31,14 @@ OPEN = Gate(True, True)
 
 @dataclass(frozen=True)
 class Standing:
-    """What a dependent application needs to know of another one."""
+    """What a dependent application needs to know of another one. ``source`` is what it follows, None where it is
+    pinned; ``read`` is the revision that it read there last, ``compared`` the one that ``synced`` is about."""
 
     synced: bool
     health: HealthStatus
+    source: tuple[str, str] | None = None
+    read: str = ""
+    compared: str = ""
 
 
 def judge_gates(
@@ -42,10 +46,12 @@ def judge_gates(
     intent: Intent,
     others: Mapping[str, Standing],
     now: datetime,
+    mine: Standing | None = None,
     *,
     read_only: bool = False,
 ) -> Gate:
-    """The first thing that stands in the way, hardest first. ``others`` are all applications by name."""
+    """The first thing that stands in the way, hardest first. ``others`` are all applications by name, ``mine`` is
+    how the application itself stands."""
     if read_only:
         return Gate(False, False, "ReadOnly", "this controller runs read-only")
     if intent.suspended is not None:
@@ -56,7 +62,7 @@ def judge_gates(
     windows = _windows(policy, intent, now)
     if not windows.auto:
         return Gate(False, windows.manual, "SyncWindowClosed", windows.message, windows.until)
-    waiting = _waited_for(policy, others)
+    waiting = _waited_for(policy, others, mine)
     if waiting:
         return Gate(False, True, "DependencyNotReady", f"waits for {waiting}", windows.until)
     if not policy.auto:
@@ -71,8 +77,9 @@ def _windows(policy: SyncPolicy, intent: Intent, now: datetime) -> WindowVerdict
     return judge_windows(policy.windows, now)
 
 
-def _waited_for(policy: SyncPolicy, others: Mapping[str, Standing]) -> str:
-    """The first dependency that is not ready, and how it is."""
+def _waited_for(policy: SyncPolicy, others: Mapping[str, Standing], mine: Standing | None) -> str:
+    """The first dependency that is not ready, and how it is. One push to both is synced there first: that it is
+    synced at what was pushed before says nothing."""
     for name in sorted(policy.depends_on):
         other = others.get(name)
         if other is None:
@@ -81,4 +88,6 @@ def _waited_for(policy: SyncPolicy, others: Mapping[str, Standing]) -> str:
             return f"application {name}, which is not synced"
         if other.health not in ("Healthy", "Suspended"):
             return f"application {name}, which is {other.health}"
+        if mine is not None and mine.source == other.source is not None and mine.read != other.compared:
+            return f"application {name}, which was not compared with {mine.read[:7]} yet"
     return ""

@@ -204,6 +204,10 @@ class Controller:
         self.hint(name)
         self._tell(events.WorldHint())
 
+    def listen(self, signals: Signals) -> None:
+        """Tell one more listener what happens from now on."""
+        self._work.listen(signals)
+
     def reconsider(self) -> None:
         """Plan again: what pull requests showed has changed."""
         self._tell(events.WorldHint())
@@ -310,10 +314,12 @@ class Controller:
     def _regate(self) -> None:
         """Ask for every application what stands in the way of its syncs now, and when to ask again."""
         moment = now()
-        standings = {name: app.standing() for name, app in self._apps.items()}
+        standings = {name: app.standing(self.intents.intent(name)) for name, app in self._apps.items()}
         for name, app in self._apps.items():
             intent, before = self.intents.intent(name), app.gate
-            app.gate = judge_gates(app.config.sync, intent, standings, moment, read_only=self._read_only)
+            app.gate = judge_gates(
+                app.config.sync, intent, standings, moment, standings[name], read_only=self._read_only
+            )
             if (app.gate.auto, app.gate.manual) != (before.auto, before.manual):
                 self._handle(events.Gated(name, app.gate.auto, app.gate.manual))
         times = [app.gate.until for app in self._apps.values() if app.gate.until]

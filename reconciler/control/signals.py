@@ -38,7 +38,11 @@ class Listeners:
     """Several listeners as one."""
 
     def __init__(self, *listeners: Signals) -> None:
-        self._listeners = listeners
+        self._listeners = list(listeners)
+
+    def add(self, listener: Signals) -> None:
+        """One more, who is told last."""
+        self._listeners.append(listener)
 
     def source_read(self, application: str, seconds: float, reason: str) -> None:
         """Tell all of them."""

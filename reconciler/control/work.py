@@ -63,6 +63,10 @@ class Work:
         self._names = names
         self._previews = previews
 
+    def listen(self, signals: Signals) -> None:
+        """One more listener, after the others."""
+        self._signals.add(signals)
+
     async def observe(self) -> LiveState:
         """What the runtime reports now; the same value as before where nothing has changed, because much is
         remembered of it."""

@@ -26,14 +26,19 @@ def fitted(
 
     ``declared`` are further resources whose texts are known: those of the configuration.
     """
-    kept = tuple(r for r in desired.resources if not _is_described(r, file))
     known = Known((*desired.resources, *declared), policy.server_configs.values())
-    wanted, live = replace(desired, resources=kept), _unmasked(file.live, known)
+    wanted, live = described(desired, file), _unmasked(file.live, known)
     if file.anything_runs:
         live = replace(live, environments=_everything_runs(wanted, live))
     if file.untold:
         live = replace(live, servers=tuple(_told(wanted, live, policy, file.untold)))
     return wanted, live
+
+
+def described(desired: Desired, file: InventoryFile) -> Desired:
+    """What is wanted beside the servers that the file describes as they shall be."""
+    kept = tuple(r for r in desired.resources if not _is_described(r, file))
+    return replace(desired, resources=kept)
 
 
 def _is_described(resource: Resource, file: InventoryFile) -> bool:

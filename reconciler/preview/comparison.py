@@ -38,12 +38,13 @@ REASON = "Preview"
 @dataclass(frozen=True)
 class Side:
     """One application as the pull request finds it and leaves it, what planning it depends on, and what
-    a reviewer should know of it."""
+    a reviewer should know of it. ``depends_on`` are applications without which it is not synced."""
 
     base: Desired
     head: Desired
     policy: Policy
     notes: tuple[Note, ...] = ()
+    depends_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,15 +58,23 @@ class Commits:
 
 @dataclass(frozen=True)
 class Way:
-    """Plans of one side in sync order, and the states that they were made against and leave: one more."""
+    """Plans of one side in sync order, and the states that they were made against and leave: one more.
+    ``blocked`` says of which application each one waits in vain that is not well; empty where none does, and
+    then nothing of it is executed."""
 
     plans: tuple[Plan, ...]
     states: tuple[LiveState, ...]
+    blocked: tuple[str, ...]
 
     @property
     def end(self) -> LiveState:
         """What is left by the last one."""
         return self.states[-1]
+
+    @property
+    def executed(self) -> tuple[Plan, ...]:
+        """Those plans that nothing keeps from being executed."""
+        return tuple(made for made, cause in zip(self.plans, self.blocked, strict=True) if not cause)
 
     @property
     def failures(self) -> Mapping[tuple[ResourceKey, str], Failure]:
@@ -82,11 +91,12 @@ def compare(
     notes: tuple[Note, ...] = (),
 ) -> Preview:
     """The preview of ``sides``, which are in sync order, against ``live``."""
-    base = _way(live, ((side.base, side.policy) for side in sides))
-    head = _way(live, ((side.head, side.policy) for side in sides))
-    serving = serving_changes(live, base.end, head.end, head.plans, timeouts)
+    base = _way(live, ((side, side.base) for side in sides))
+    head = _way(live, ((side, side.head) for side in sides))
+    serving = serving_changes(live, base.end, head.end, head.executed, timeouts)
     parts = _Parts(sides, base, head, serving)
-    applications = tuple(parts.application(number) for number in range(len(sides)))
+    told = [number for number in range(len(sides)) if parts.says_anything(number)]
+    applications = tuple(parts.application(number, last=number == told[-1]) for number in told)
     replicas = replica_changes(live, base.end, head.end)
     return Preview(
         base=commits.base,
@@ -104,12 +114,32 @@ def compare(
     )
 
 
-def _way(live: LiveState, wanted: Iterable[tuple[Desired, Policy]]) -> Way:
-    plans, states = [], [live]
-    for desired, policy in wanted:
-        plans.append(plan(desired, states[-1], policy, REASON))
-        states.append(outcome(plans[-1], states[-1]))
-    return Way(tuple(plans), tuple(states))
+def assumed(sides: Sequence[Side], live: LiveState) -> LiveState:
+    """``live`` once the base of every side was synced: what there is where nobody says what there is."""
+    return _way(live, ((side, side.base) for side in sides)).end
+
+
+def _way(live: LiveState, wanted: Iterable[tuple[Side, Desired]]) -> Way:
+    plans: list[Plan] = []
+    blocked: list[str] = []
+    states, unwell = [live], set[str]()
+    for side, desired in wanted:
+        made = plan(desired, states[-1], side.policy, REASON)
+        cause = next((name for name in side.depends_on if name in unwell), "")
+        plans.append(made)
+        blocked.append(cause)
+        states.append(states[-1] if cause else outcome(made, states[-1]))
+        if cause or not _ends_well(made, desired):
+            unwell.add(desired.application)
+    return Way(tuple(plans), tuple(states), tuple(blocked))
+
+
+def _ends_well(made: Plan, desired: Desired) -> bool:
+    """Whether the application is synced and healthy once its plan is executed, as those need it that depend on
+    it. What is partly placed is healthy."""
+    own = {resource.key for resource in desired.resources}
+    failing = any(f.key in own and f.reason != "PartiallyScheduled" for f in made.failures)
+    return not (failing or made.held or desired.invalid or desired.unreadable)
 
 
 @dataclass(frozen=True)
@@ -121,10 +151,16 @@ class _Parts:
     head: Way
     serving: tuple[ServingChange, ...]
 
-    def application(self, number: int) -> ApplicationPreview:
+    def says_anything(self, number: int) -> bool:
+        """True but for an application that only depends on another one and for which nothing is to be done."""
+        side = self.sides[number]
+        idle = self.base.plans[number].empty and self.head.plans[number].empty
+        return side.base.tree != side.head.tree or bool(side.notes) or not idle
+
+    def application(self, number: int, *, last: bool) -> ApplicationPreview:
         """What one side has of it; the last one also has what belongs to no side."""
         side, made, waits = self.sides[number], self.head.plans[number], self.base.plans[number]
-        theirs = _Share(self.sides, number)
+        theirs = _Share(self.sides, number, last=last)
         before, after = self.base.failures, self.head.failures
         known = {(warning.key, warning.reason) for warning in waits.warnings}
         return ApplicationPreview(
@@ -141,18 +177,23 @@ class _Parts:
             warnings=tuple(w for w in made.warnings if (w.key, w.reason) not in known),
             problems=_new_problems(side.base.problems, side.head.problems),
             waiting_problems=len(side.base.problems),
-            notes=side.notes,
+            notes=(*side.notes, *_waiting(self.head.blocked[number])),
         )
+
+
+def _waiting(cause: str) -> tuple[Note, ...]:
+    message = f"not synced after the merge: it depends on application {cause}, which will not be healthy then"
+    return (Note("DependencyNotReady", message),) if cause else ()
 
 
 class _Share:
     """Which resources one side speaks of: its own, and the last side also of those of nobody here."""
 
-    def __init__(self, sides: Sequence[Side], number: int) -> None:
+    def __init__(self, sides: Sequence[Side], number: int, *, last: bool) -> None:
         declared = [_declared(side) for side in sides]
         self._own = declared[number]
         self._others = frozenset[ResourceKey]().union(*declared) - self._own
-        self._last = number == len(sides) - 1
+        self._last = last
 
     def has(self, key: ResourceKey) -> bool:
         """True where this side speaks of it."""

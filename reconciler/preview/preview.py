@@ -200,7 +200,7 @@ class ApplicationPreview:
 
 
 @dataclass(frozen=True)
-class Capacity:
+class Total:
     """All server replicas together: how many, what may be promised and what is used, in bytes."""
 
     replicas: int
@@ -221,8 +221,8 @@ class Preview:
     verdict: Verdict
     applications: tuple[ApplicationPreview, ...] = ()
     replicas: tuple[ReplicaChange, ...] = ()
-    before: Capacity = Capacity(0, 0, 0)
-    after: Capacity = Capacity(0, 0, 0)
+    before: Total = Total(0, 0, 0)
+    after: Total = Total(0, 0, 0)
     needs: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
     digest: str = ""

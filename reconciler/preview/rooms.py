@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from placement.inventory import ReplicaId, ServerReplica
 from reconciler.planning.projection import live_inventory
-from reconciler.preview.preview import Capacity, ModelAt, ReplicaChange, Room
+from reconciler.preview.preview import ModelAt, ReplicaChange, Room, Total
 from runtime.state import LiveState
 from schemas.resource import key
 
@@ -22,10 +22,10 @@ def replica_changes(live: LiveState, base: LiveState, merged: LiveState) -> tupl
     )
 
 
-def capacity(rooms: Iterable[Room | None]) -> Capacity:
+def capacity(rooms: Iterable[Room | None]) -> Total:
     """What all of them come to."""
     there = [room for room in rooms if room is not None]
-    return Capacity(len(there), sum(room.limit for room in there), sum(room.used for room in there))
+    return Total(len(there), sum(room.limit for room in there), sum(room.used for room in there))
 
 
 def _replicas(live: LiveState) -> dict[ReplicaId, ServerReplica]:

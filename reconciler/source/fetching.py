@@ -5,13 +5,15 @@ in a thread.
 """
 
 import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
 import pygit2
 import stamina
 from pygit2.enums import CredentialType, FetchPrune
-from pygit2.remotes import TransferProgress
+from pygit2.remotes import RemoteHead, TransferProgress
 
 from reconciler.source.credentials import TOKEN_USER, Credentials, origin
 from reconciler.source.urls import redacted, without_credentials
@@ -43,7 +45,6 @@ def fetch(mirror: pygit2.Repository, address: str, credentials: Credentials, *, 
     Raises TransientError ``FetchFailed``; InputError ``FetchDenied``, ``HostKeyUnknown``,
     ``CertificateRefused``, ``FetchTooLarge`` or ``CredentialUnreadable``. No message holds a secret.
     """
-    pygit2.settings.server_connect_timeout, pygit2.settings.server_timeout = TIMEOUTS_MS
     depth = (
         _WHOLE
         if whole and mirror.is_shallow
@@ -51,11 +52,25 @@ def fetch(mirror: pygit2.Repository, address: str, credentials: Credentials, *, 
         if next(iter(mirror.references), None) is None
         else _NEW
     )
-    for attempt in stamina.retry_context(
-        on=TransientError, attempts=ATTEMPTS, timeout=RETRY_SECONDS, wait_initial=0.5, wait_max=4.0
-    ):
-        with attempt:
-            _fetch_once(mirror, address, credentials, depth)
+    _bring(mirror, address, credentials, _REFS, depth)
+
+
+def fetch_whole(
+    mirror: pygit2.Repository, address: str, credentials: Credentials, refspecs: Sequence[str] = _REFS
+) -> None:
+    """Bring what ``refspecs`` name with all of its history. There has to be one: libgit2 takes none for any.
+
+    Raises what :func:`fetch` raises.
+    """
+    _bring(mirror, address, credentials, refspecs, _WHOLE if mirror.is_shallow else _NEW)
+
+
+def heads(git: pygit2.Repository, address: str, credentials: Credentials) -> list[RemoteHead]:
+    """The refs that a remote repository has. Raises what :func:`fetch` raises but for ``FetchTooLarge``."""
+    for attempt in _attempts():
+        with attempt, _dealings(address, credentials) as dealings:
+            found = git.remotes.create_anonymous(address).list_heads(callbacks=dealings)
+    return found
 
 
 def know_hosts(known_hosts: Path | None, folder: Path) -> None:
@@ -73,11 +88,28 @@ def know_hosts(known_hosts: Path | None, folder: Path) -> None:
     pygit2.settings.homedir = str(folder)
 
 
-def _fetch_once(mirror: pygit2.Repository, address: str, credentials: Credentials, depth: int) -> None:
+def _bring(
+    mirror: pygit2.Repository, address: str, credentials: Credentials, refspecs: Sequence[str], depth: int
+) -> None:
+    for attempt in _attempts():
+        with attempt, _dealings(address, credentials) as dealings:
+            remote = mirror.remotes.create_anonymous(address)
+            remote.fetch(list(refspecs), prune=FetchPrune.PRUNE, callbacks=dealings, depth=depth)
+
+
+def _attempts() -> Iterable[stamina.Attempt]:
+    pygit2.settings.server_connect_timeout, pygit2.settings.server_timeout = TIMEOUTS_MS
+    return stamina.retry_context(
+        on=TransientError, attempts=ATTEMPTS, timeout=RETRY_SECONDS, wait_initial=0.5, wait_max=4.0
+    )
+
+
+@contextmanager
+def _dealings(address: str, credentials: Credentials) -> Iterator["Dealings"]:
+    """One dealing with ``address``; what libgit2 raises in it becomes an error of ours."""
     dealings = Dealings(address, credentials)
     try:
-        remote = mirror.remotes.create_anonymous(address)
-        remote.fetch(list(_REFS), prune=FetchPrune.PRUNE, callbacks=dealings, depth=depth)
+        yield dealings
     except MoorageError:
         raise
     except (pygit2.GitError, ValueError) as error:

@@ -7,8 +7,7 @@ blocks; callers run it in a thread. Watching and polling live beside this module
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -18,11 +17,12 @@ from pygit2.enums import FileMode
 
 from reconciler.source.credentials import AGENT, Credentials
 from reconciler.source.fetching import REMOTE_HEAD, fetch
+from reconciler.source.opening import open_mirror, open_repository, reading
 from reconciler.source.revisions import find, verify
 from reconciler.source.trees import Leaf, changes
 from reconciler.source.urls import local_path, redacted
 from reconciler.source.verification import OFF, Verification
-from schemas.errors import InputError, TransientError
+from schemas.errors import InputError
 from schemas.problem import Problem
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -105,7 +105,7 @@ class GitSource:
         Raises InputError ``RevisionNotFound``, ``RepositoryNotFound``, ``PathNotFound`` or
         ``UnverifiedRevision``, TransientError ``RepositoryUnreadable``.
         """
-        with self._reading():
+        with reading(self.repository):
             name = revision or self.revision
             found = self._named(name)
             commit = found.peel(pygit2.Commit)
@@ -131,34 +131,16 @@ class GitSource:
 
     def blob(self, blob: str) -> bytes:
         """The bytes of one blob. Raises TransientError ``RepositoryUnreadable``."""
-        with self._reading():
+        with reading(self.repository):
             return self._read(blob)
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        try:
-            yield
-        except (pygit2.GitError, KeyError) as error:
-            raise TransientError(
-                "RepositoryUnreadable",
-                f"{redacted(self.repository)}: cannot read {error}",
-                "git fsck says more",
-            ) from error
 
     def _open(self) -> pygit2.Repository:
         if self._opened is None:
-            try:
-                if self.local is not None:
-                    self._opened = pygit2.Repository(str(self.local))
-                else:
-                    self._mirror.mkdir(parents=True, exist_ok=True)
-                    self._opened = pygit2.init_repository(str(self._mirror), bare=True)
-            except pygit2.GitError as error:
-                raise InputError(
-                    "RepositoryNotFound",
-                    f"{redacted(self.repository)}: {error}",
-                    "name a Git repository: a path or an https, ssh or file URL",
-                ) from error
+            self._opened = (
+                open_repository(self.local, self.repository)
+                if self.local is not None
+                else open_mirror(self._mirror, self.repository)
+            )
         return self._opened
 
     def _named(self, revision: str) -> pygit2.Object:

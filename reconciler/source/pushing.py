@@ -5,7 +5,6 @@ touched. Objects for a remote repository are written into a folder of their own 
 afterwards; what its mirror has is borrowed, never changed. Blocks.
 """
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +13,13 @@ from typing import Protocol
 
 import pygit2
 
+from reconciler.source.borrowing import borrow
 from reconciler.source.credentials import Credentials
-from reconciler.source.fetching import Dealings, fetch, words
+from reconciler.source.fetching import Dealings, fetch, heads, words
+from reconciler.source.opening import open_repository
+from reconciler.source.revisions import commit_of_id
 from reconciler.source.urls import local_path, redacted, without_credentials
-from schemas.errors import InputError, MoorageError, TransientError
+from schemas.errors import InputError, MoorageError
 
 MAX_WORDS = 1_000
 """Characters that are kept of what a server says to a push."""
@@ -65,10 +67,7 @@ class LocalBranches:
     """Branches of a repository on this machine. Its hooks are not run."""
 
     def __init__(self, folder: Path) -> None:
-        try:
-            self.git = pygit2.Repository(str(folder))
-        except pygit2.GitError as error:
-            raise InputError("RepositoryNotFound", str(error), "name a Git repository") from error
+        self.git = open_repository(folder, str(folder))
 
     def default(self) -> str | None:
         """The branch that HEAD names, whether or not it has a commit."""
@@ -80,7 +79,7 @@ class LocalBranches:
 
     def commit(self, revision: str) -> pygit2.Commit | None:
         """A commit by its whole id."""
-        return _commit(self.git, revision)
+        return commit_of_id(self.git, revision)
 
     def move(self, branch: str, old: pygit2.Oid, new: pygit2.Oid) -> bool:
         """Compare and swap. A branch that is checked out is moved where Git would let a push do it."""
@@ -124,10 +123,10 @@ class RemoteBranches:
 
     def commit(self, revision: str) -> pygit2.Commit | None:
         """A commit by its whole id; fetches the history where it is left out."""
-        found = _commit(self.git, revision)
+        found = commit_of_id(self.git, revision)
         if found is None and self.git.is_shallow:
             fetch(self.git, self._address, self._credentials, whole=True)
-            found = _commit(self.git, revision)
+            found = commit_of_id(self.git, revision)
         return found
 
     def move(self, branch: str, old: pygit2.Oid, new: pygit2.Oid) -> bool:
@@ -145,14 +144,7 @@ class RemoteBranches:
         return tip == new
 
     def _heads(self) -> list[pygit2.remotes.RemoteHead]:
-        dealings = Dealings(self._address, self._credentials)
-        try:
-            return self.git.remotes.create_anonymous(self._address).list_heads(callbacks=dealings)
-        except MoorageError:
-            raise
-        except (pygit2.GitError, ValueError) as error:
-            message = f"{redacted(self._address)}: {words(error, self._address)}"
-            raise TransientError("FetchFailed", message) from error
+        return heads(self.git, self._address, self._credentials)
 
 
 class _Push(Dealings):
@@ -196,15 +188,12 @@ def configured(git: pygit2.Repository, name: str) -> str:
 
 
 def _private(folder: Path, mirror: Path) -> pygit2.Repository:
-    """An empty repository in ``folder`` that sees what the mirror had fetched."""
-    git = pygit2.init_repository(str(folder), bare=True)
+    """A repository in ``folder`` that sees what the mirror had fetched."""
     if not (mirror / "objects").is_dir():
-        return git
-    (folder / "objects" / "info" / "alternates").write_text(f"{(mirror / 'objects').absolute()}\n")
-    if (mirror / "shallow").is_file():
-        shutil.copyfile(mirror / "shallow", folder / "shallow")
-    git = pygit2.Repository(str(folder))
-    for reference in pygit2.Repository(str(mirror)).references.objects:
+        return pygit2.init_repository(str(folder), bare=True)
+    lender = pygit2.Repository(str(mirror))
+    git = borrow(folder, lender)
+    for reference in lender.references.objects:
         git.references.create(reference.name, reference.target)
     return git
 
@@ -217,12 +206,3 @@ def _branch(reference: str) -> str | None:
 def _head(git: pygit2.Repository, branch: str) -> pygit2.Commit | None:
     found = git.branches.local.get(branch)
     return found.peel(pygit2.Commit) if found is not None else None
-
-
-def _commit(git: pygit2.Repository, revision: str) -> pygit2.Commit | None:
-    """Looked for among the objects: a branch may be named like a commit."""
-    try:
-        found = git.get(pygit2.Oid(hex=revision))
-    except ValueError:
-        return None
-    return found if isinstance(found, pygit2.Commit) else None

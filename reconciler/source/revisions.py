@@ -27,6 +27,15 @@ def find(repository: pygit2.Repository, revision: str, fallback: str) -> pygit2.
     return None
 
 
+def commit_of_id(repository: pygit2.Repository, revision: str) -> pygit2.Commit | None:
+    """A commit by its whole id. Looked for among the objects: a branch may be named like a commit."""
+    try:
+        found = repository.get(pygit2.Oid(hex=revision))
+    except ValueError:
+        return None
+    return found if isinstance(found, pygit2.Commit) else None
+
+
 def verify(
     repository: pygit2.Repository,
     read: Callable[[str], bytes],

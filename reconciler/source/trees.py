@@ -1,4 +1,4 @@
-"""Two Git trees compared, without looking at what is the same in both.
+"""Two Git trees compared, without looking at what is the same in both; and how much a tree holds.
 
 Trees are read as Git stores them (``<mode> <name>\\0<20 bytes>`` one after the other), so a folder costs
 one look-up however many files it has, and one that did not change costs nothing. A walk from nothing is
@@ -16,7 +16,8 @@ MAX_ENTRIES = 1_000_000
 """Files and folders that are looked at: trees may hold one another many times over."""
 
 _ENTRY = re.compile(rb"[0-7]+ [^\0]+\0.{20}", re.DOTALL)
-_FOLDER = b"40000"
+_KIND, _FOLDER = 0o170000, 0o040000
+"""Of a mode: a folder's may have other bits, and any number of zeros before it."""
 
 _Found = tuple[bytes, bytes]
 """Mode as Git writes it, and the object's id."""
@@ -41,17 +42,60 @@ def changes(
     return _Comparison(read).changes(before, after, prefix, 0)
 
 
-class _Comparison:
+class Sizes:
+    """How much trees hold that may hold one another many times over; each is read once."""
+
+    def __init__(self, read: Callable[[str], bytes]) -> None:
+        self._trees = _Trees(read)
+        self._known: dict[str, tuple[int, int]] = {}
+
+    def size(self, tree: str) -> int:
+        """Files and folders below ``tree``, each as often as it stands there.
+
+        Raises InputError ``TooManyFiles`` or ``TreeTooDeep``, and whatever ``read`` raises.
+        """
+        return self._measured(tree, 0)[0]
+
+    def _measured(self, tree: str, depth: int) -> tuple[int, int]:
+        """The size, and how many folders deep it goes."""
+        found = self._known.get(tree)
+        if depth + (found[1] if found else 0) > MAX_DEPTH:
+            raise _too_deep("")
+        if found is None:
+            entries = self._trees.entries(tree)
+            folders = filter(None, (_folder(_parts(entry)[1]) for entry in entries))
+            inner = [self._measured(each, depth + 1) for each in folders]
+            height = max((1 + each[1] for each in inner), default=0)
+            found = self._known[tree] = len(entries) + sum(each[0] for each in inner), height
+        return found
+
+
+class _Trees:
+    """Trees as Git stores them, read up to a bound."""
+
     def __init__(self, read: Callable[[str], bytes]) -> None:
         self._read = read
         self._seen = 0
+
+    def entries(self, tree: str) -> list[bytes]:
+        """As they stand there: a hostile tree may hold one twice."""
+        entries: list[bytes] = _ENTRY.findall(self._read(tree))
+        self._seen += 1 + len(entries)
+        if self._seen > MAX_ENTRIES:
+            raise InputError("TooManyFiles", f"more than {MAX_ENTRIES} files and folders")
+        return entries
+
+
+class _Comparison:
+    def __init__(self, read: Callable[[str], bytes]) -> None:
+        self._trees = _Trees(read)
 
     def changes(
         self, before: str | None, after: str | None, path: str, depth: int
     ) -> Iterator[tuple[str, Leaf | None]]:
         if depth > MAX_DEPTH:
-            raise InputError("TreeTooDeep", f"more than {MAX_DEPTH} folders deep at {path[:80]!r}")
-        old, new = self._entries(before), self._entries(after)
+            raise _too_deep(f" at {path[:80]!r}")
+        old, new = (set(self._trees.entries(tree)) if tree else set() for tree in (before, after))
         gone, came = _by_name(old - new), _by_name(new - old)
         for name in sorted(gone.keys() | came.keys()):
             inner = f"{path}/{text(name)}" if path else text(name)
@@ -68,13 +112,6 @@ class _Comparison:
         elif was and not was_folder:
             yield path, None
 
-    def _entries(self, tree: str | None) -> set[bytes]:
-        entries: set[bytes] = set(_ENTRY.findall(self._read(tree))) if tree else set()
-        self._seen += 1 + len(entries)
-        if self._seen > MAX_ENTRIES:
-            raise InputError("TooManyFiles", f"more than {MAX_ENTRIES} files and folders")
-        return entries
-
 
 def text(name: bytes) -> str:
     """A name as text that is harmless to show: what is not printable, not UTF-8 or a backslash is
@@ -85,13 +122,18 @@ def text(name: bytes) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
 
 
+def _too_deep(where: str) -> InputError:
+    return InputError("TreeTooDeep", f"more than {MAX_DEPTH} folders deep{where}")
+
+
 def _by_name(entries: set[bytes]) -> dict[bytes, _Found]:
-    found = {}
-    for entry in sorted(entries):
-        mode, _, name = entry[:-21].partition(b" ")
-        found[name] = mode, entry[-20:]
-    return found
+    return dict(map(_parts, sorted(entries)))
+
+
+def _parts(entry: bytes) -> tuple[bytes, _Found]:
+    mode, _, name = entry[:-21].partition(b" ")
+    return name, (mode, entry[-20:])
 
 
 def _folder(found: _Found | None) -> str | None:
-    return found[1].hex() if found is not None and found[0] == _FOLDER else None
+    return found[1].hex() if found is not None and int(found[0], 8) & _KIND == _FOLDER else None

@@ -10,7 +10,14 @@ from schemas.errors import InputError, MoorageError, TransientError, WaitError
 log = structlog.get_logger(__name__)
 
 ABSENT = frozenset(
-    {"ApplicationNotFound", "HistoryEntryNotFound", "KindNotFound", "LogNotFound", "ResourceNotFound"}
+    {
+        "ApplicationNotFound",
+        "HistoryEntryNotFound",
+        "KindNotFound",
+        "LogNotFound",
+        "PreviewNotFound",
+        "ResourceNotFound",
+    }
 )
 """Reasons that say that what was asked for is not there; a source's own absence is another matter."""
 

@@ -1,14 +1,15 @@
 """``POST /api/webhook``: a delivery of a Git provider, answered with whom it hinted at.
 
 The only path that strangers may reach, so everything is bounded before it is looked at: rate, headers,
-length, time and how many are read at once. It changes nothing but that sources are looked at sooner.
+length, time and how many are read at once. It changes nothing but that sources and pull requests are looked
+at sooner.
 """
 
 import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import structlog
@@ -19,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from reconciler.source.webhooks.counts import Counts
 from reconciler.source.webhooks.delivery import MAX_BODY, MAX_HEADERS, Delivery, Hint, Secret
 from reconciler.source.webhooks.limits import Limiter, Seen
-from reconciler.source.webhooks.matching import Followed, hinted
+from reconciler.source.webhooks.matching import Followed, hinted, pulled
 from reconciler.source.webhooks.payloads import parse
 from reconciler.source.webhooks.signatures import recognise, verify
 from reconciler.web.errors import error_response
@@ -47,10 +48,20 @@ _STATUS: Mapping[str, int] = {
 
 
 @dataclass(frozen=True)
+class _Told:
+    """Whom a delivery concerned: who looks at its source, and whose pull requests are looked at."""
+
+    applications: tuple[str, ...]
+    previews: tuple[str, ...]
+    result: str
+
+
+@dataclass(frozen=True)
 class Hooks:
     """What deliveries need: the secrets as they are now (blocks), who follows what, whom to tell, the time.
 
-    ``clock`` is in seconds since 1970, ``steady`` never goes back.
+    ``clock`` is in seconds since 1970, ``steady`` never goes back. ``preview`` is told the applications whose
+    pull requests may have changed, where there are any.
     """
 
     secrets: Callable[[], Sequence[Secret]]
@@ -58,6 +69,7 @@ class Hooks:
     hint: Callable[[str], None]
     clock: Callable[[], float] = time.time
     steady: Callable[[], float] = time.monotonic
+    preview: Callable[[tuple[str, ...]], None] = lambda _: None
 
 
 CLOSED: Final = Hooks(secrets=tuple, followed=tuple, hint=lambda _: None)
@@ -86,17 +98,17 @@ class Webhook:
             self.counts.add(provider, "TooManyRequests")
             return _too_many(wait)
         try:
-            names, result = await self._judged(request)
+            told = await self._judged(request)
         except InputError as error:
             self.counts.add(provider, error.reason)
             log.info("webhook refused", provider=provider, reason=error.reason)
             return error_response(_STATUS.get(error.reason, 400), error.reason, error.message, error.hint)
-        self.counts.add(provider, result)
-        log.info("webhook", provider=provider, result=result, applications=names)
-        answer = {"result": result, "applications": list(names), "message": _MESSAGES[result]}
+        self.counts.add(provider, told.result)
+        log.info("webhook", provider=provider, **asdict(told))
+        answer = {**asdict(told), "message": _MESSAGES[told.result]}
         return JSONResponse(answer, 202, headers={"Cache-Control": "no-store"})
 
-    async def _judged(self, request: Request) -> tuple[tuple[str, ...], str]:
+    async def _judged(self, request: Request) -> _Told:
         secrets = await asyncio.to_thread(self._hooks.secrets)
         if not secrets:
             raise InputError(
@@ -109,10 +121,17 @@ class Webhook:
         delivery, hints = await asyncio.to_thread(_judge, headers, body, secrets, now)
         if delivery.signature:
             self._seen.admit(delivery.signature, delivery.expires, now)
-        names = hinted(hints, (f for f in self._hooks.followed() if f.application in delivery.applications))
+        return self._tell(hints, delivery.applications)
+
+    def _tell(self, hints: Sequence[Hint], allowed: frozenset[str]) -> _Told:
+        followed = [each for each in self._hooks.followed() if each.application in allowed]
+        names, previews = hinted(hints, followed), pulled(hints, followed)
         for name in names:
             self._hooks.hint(name)
-        return names, "Hinted" if names else "NotFollowed" if hints else "Ignored"
+        if previews:
+            self._hooks.preview(previews)
+        result = "Hinted" if names or previews else "NotFollowed" if hints else "Ignored"
+        return _Told(names, previews, result)
 
     async def _read(self, request: Request) -> bytes:
         if self._readers >= MAX_READERS:
@@ -130,8 +149,8 @@ class Webhook:
 
 
 _MESSAGES = {
-    "Hinted": "these applications look at their source now",
-    "Ignored": "this event moves no ref",
+    "Hinted": "these applications look at their source now, and those of previews at their pull requests",
+    "Ignored": "this event moves no ref and no pull request",
     "NotFollowed": "no application follows it",
 }
 

@@ -129,6 +129,16 @@ class World:
         answer.raise_for_status()
         return answer.json()
 
+    def page(self, path: str, **query: str) -> httpx.Response:
+        """What a browser gets."""
+        answer = self._api.get(f"{self._address()['url']}{path}", params=query)
+        answer.raise_for_status()
+        return answer
+
+    def page_status(self, path: str, **query: str) -> int:
+        """How a page is answered."""
+        return self._api.get(f"{self._address()['url']}{path}", params=query).status_code
+
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """A JSON answer to a JSON body."""
         answer = self._api.post(f"{self._address()['url']}{path}", json=dict(body))

@@ -95,6 +95,16 @@ def server(name: str = "mlserver", replicas: int = 1) -> str:
     return f"{head}spec: {{serverConfig: mlserver, replicas: {replicas}}}\n"
 
 
+def bomb(folder: Path, width: int, depth: int) -> str:
+    """A tree that holds one tree many times over, and so on: some kilobytes, ``width ** depth`` files."""
+    blob = git("hash-object", "-w", "--stdin", at=folder, give=b"x")
+    tree = git("mktree", at=folder, give=f"100644 blob {blob}\tn.yaml\n".encode())
+    for _ in range(depth):
+        lines = "".join(f"040000 tree {tree}\td{n}\n" for n in range(width))
+        tree = git("mktree", at=folder, give=lines.encode())
+    return tree
+
+
 def _raw(text: str | bytes) -> bytes:
     return text.encode() if isinstance(text, str) else text
 

@@ -80,3 +80,20 @@ def test_the_configuration_can_suspend() -> None:
     """``suspended: true`` in the configuration needs no command."""
     gate = judge_gates(replace(SyncPolicy(), suspended=True), NOTHING_SAID, {}, NOW)
     assert (gate.reason, gate.message) == ("Suspended", "suspended by the configuration")
+
+
+def test_one_push_to_both_is_synced_first_where_others_depend_on() -> None:
+    """That a dependency is synced at what was pushed before says nothing of what it has not been compared with;
+    one that follows something else, or is pinned, is not waited for."""
+    policy, source = SyncPolicy(depends_on=("base",)), ("repository", "main")
+    mine = Standing(False, "Healthy", source, read="2222222", compared="1111111")
+    behind = Standing(True, "Healthy", source, read="2222222", compared="1111111")
+    gate = judge_gates(policy, NOTHING_SAID, {"base": behind}, NOW, mine)
+    words = "waits for application base, which was not compared with 2222222 yet"
+    assert (gate.auto, gate.message) == (False, words)
+    for ready in (
+        replace(behind, compared="2222222"),
+        replace(behind, source=("repository", "other")),
+        replace(behind, source=None),
+    ):
+        assert judge_gates(policy, NOTHING_SAID, {"base": ready}, NOW, mine).auto

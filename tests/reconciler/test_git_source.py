@@ -14,7 +14,7 @@ from reconciler.source.readings import Readings
 from reconciler.source.urls import local_path, redacted, without_credentials
 from schemas.errors import InputError, TransientError
 from tests.reconciler.remotes import PASSWORD, USER, daemon, silence, web
-from tests.reconciler.repositories import EXECUTABLE, LINK, SUBMODULE, Repository, git, model
+from tests.reconciler.repositories import EXECUTABLE, LINK, SUBMODULE, Repository, bomb, git, model
 
 COMMIT = "1" * 40
 
@@ -204,11 +204,7 @@ def test_tree_that_holds_itself_many_times_over_is_refused(repository, monkeypat
     """Ten folders that are the same ten folders …: counting stops at a bound, not at the end of time."""
     monkeypatch.setattr(trees_module, "MAX_ENTRIES", 10_000)
     before = repository.commit({"a.yaml": "1"})
-    content = git("hash-object", "-w", "--stdin", at=repository.folder, give=b"x")
-    tree = git("mktree", at=repository.folder, give=f"100644 blob {content}\tnote.txt\n".encode())
-    for _ in range(9):
-        lines = "".join(f"040000 tree {tree}\td{n}\n" for n in range(10))
-        tree = git("mktree", at=repository.folder, give=lines.encode())
+    tree = bomb(repository.folder, 10, 9)
     made = git("commit-tree", "-m", "bomb", tree, at=repository.folder)
     git("update-ref", "refs/heads/main", made, at=repository.folder)
     for previous in (None, source(repository, before).snapshot()):

@@ -25,7 +25,7 @@ from reconciler.source.webhooks.limits import EACH, Limiter, Seen
 from reconciler.source.webhooks.payloads import parse
 from reconciler.source.webhooks.signatures import verify
 from schemas.errors import InputError, MoorageError
-from tests.reconciler.repositories import LINK, SUBMODULE, Content, Repository, git, model
+from tests.reconciler.repositories import LINK, SUBMODULE, Content, Repository, bomb, git, model
 from tests.webhooks.deliveries import EVERYBODY, NOW, SECRET, bitbucket, generic, gitea, github, gitlab, gogs
 
 GOOD = {"good.yaml": model("good")}
@@ -135,12 +135,7 @@ def shown(seen: Snapshot) -> list[str]:
 
 
 def _bomb(repository: Repository, width: int, depth: int) -> None:
-    """A tree that holds one tree many times over, and so on: some kilobytes, ``width ** depth`` files."""
-    blob = git("hash-object", "-w", "--stdin", at=repository.folder, give=b"x")
-    tree = git("mktree", at=repository.folder, give=f"100644 blob {blob}\tn.yaml\n".encode())
-    for _ in range(depth):
-        lines = "".join(f"040000 tree {tree}\td{n}\n" for n in range(width))
-        tree = git("mktree", at=repository.folder, give=lines.encode())
+    tree = bomb(repository.folder, width, depth)
     made = git("commit-tree", "-m", "bomb", tree, at=repository.folder)
     git("update-ref", "refs/heads/main", made, at=repository.folder)
 

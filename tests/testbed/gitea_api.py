@@ -100,6 +100,19 @@ class User:
             api.post("/user/repos", name=name, private=private, default_branch="main")
         return Repository(self, f"{self.name}/{name}")
 
+    def scoped_token(self, *scopes: str) -> str:
+        """A token of theirs that may do just that."""
+        with Api.by_password(self.url, self.name, self.password) as api:
+            name = f"scoped-{len(api.get(f'/users/{self.name}/tokens'))}"
+            made = api.post(f"/users/{self.name}/tokens", name=name, scopes=list(scopes))
+        return str(made["sha1"])
+
+    def fork(self, repository: "Repository") -> "Repository":
+        """A copy of somebody's repository, theirs."""
+        with self.api as api:
+            made = api.post(f"/repos/{repository.name}/forks")
+        return Repository(self, made["full_name"])
+
     def sees(self, repository: "Repository") -> "Repository":
         """Somebody's repository, as this user works with it."""
         return Repository(self, repository.name)
@@ -146,10 +159,11 @@ class Status:
     context: str
     state: str
     text: str
+    url: str = ""
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> Self:
-        return cls(answer["context"], answer["status"], answer["description"])
+        return cls(answer["context"], answer["status"], answer["description"], answer["target_url"])
 
 
 @dataclass(frozen=True)
@@ -180,6 +194,10 @@ class Repository:
     def publish(self) -> None:
         """Let everybody read it."""
         self._call("patch", "", private=False)
+
+    def delete(self) -> None:
+        """Nobody has it any more."""
+        self._call("delete", "")
 
     # Branches and files.
 
@@ -285,6 +303,25 @@ class Repository:
 
     def edit_comment(self, comment: int, text: str) -> None:
         self._call("patch", f"/issues/comments/{comment}", body=text)
+
+    def delete_comment(self, comment: int) -> None:
+        self._call("delete", f"/issues/comments/{comment}")
+
+    def create_label(self, name: str) -> None:
+        self._call("post", "/labels", name=name, color="#ededed")
+
+    def known_labels(self) -> list[str]:
+        """Of the repository, sorted."""
+        return sorted(each["name"] for each in self._call("get", "/labels"))
+
+    def add_label(self, number: int, name: str) -> None:
+        """Put a label of the repository on a pull request."""
+        known = {each["name"]: each["id"] for each in self._call("get", "/labels")}
+        self._call("post", f"/issues/{number}/labels", labels=[known[name]])
+
+    def labels(self, number: int) -> list[str]:
+        """Of a pull request, sorted."""
+        return sorted(each["name"] for each in self._call("get", f"/issues/{number}/labels"))
 
     def statuses(self, commit: str) -> list[Status]:
         """The newest first."""

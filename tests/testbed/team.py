@@ -32,6 +32,10 @@ class Team:
         self.send(branch, "--force")
         return commit
 
+    def checkout(self, branch: str) -> None:
+        """Have here the branch that was made at the provider."""
+        git("fetch", "--force", self.remote.address_with_token, f"{branch}:{branch}", at=self._disk.folder)
+
     def send(self, branch: str, *options: str) -> None:
         """``git push`` of what is here. Raises CalledProcessError where the provider refuses."""
         git("push", *options, self.remote.address_with_token, branch, at=self._disk.folder)

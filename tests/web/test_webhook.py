@@ -55,7 +55,34 @@ def test_a_push_that_nobody_follows_is_told_so(at: Endpoint) -> None:
     assert at.hinted == []
 
 
-@pytest.mark.parametrize("event", ["ping", "pull_request", "x" * 1000])
+def test_a_pull_request_hints_at_previews_alone(at: Endpoint) -> None:
+    """Of everybody who follows the repository and whose secret signed it; nobody looks at their source."""
+    body = payload("github_pull_request")
+    answer = at.post(body, github(body, "pull_request"))
+    told = answer.json()
+    assert (answer.status_code, told["result"], told["applications"], told["previews"]) == (
+        202,
+        "Hinted",
+        [],
+        ["a", "b"],
+    )
+    assert (at.hinted, at.previewed) == ([], [("a", "b")])
+
+
+def test_a_push_hints_at_the_previews_of_who_follows_it(at: Endpoint) -> None:
+    """What their pull requests are to be merged into has moved."""
+    assert at.post(PUSH, github(PUSH)).json()["previews"] == ["a"]
+    assert at.previewed == [("a",)]
+
+
+def test_where_no_pull_request_is_concerned_nobody_is_told(at: Endpoint) -> None:
+    """Not even of nothing."""
+    body = payload("github_pull_request").replace(b"Octo/models", b"Octo/other")
+    told = at.post(body, github(body, "pull_request")).json()
+    assert (told["result"], told["previews"], at.previewed) == ("NotFollowed", [], [])
+
+
+@pytest.mark.parametrize("event", ["ping", "issues", "x" * 1000])
 def test_other_events_are_accepted_and_ignored(at: Endpoint, event: str) -> None:
     """Also those that are not invented yet."""
     answer = at.post(PUSH, github(PUSH, event))

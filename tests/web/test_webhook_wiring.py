@@ -17,7 +17,7 @@ def test_the_configuration_says_who_follows_what_and_whose_secret_counts(tmp_pat
         "webhookSecrets: [{file: common}]\n"
     )
     hinted: list[str] = []
-    made = hooks(load_config(tmp_path / "c.yaml"), hinted.append)
+    made = hooks(load_config(tmp_path / "c.yaml"), hinted.append, lambda _: None)
     assert [(f.application, f.repository, f.revision) for f in made.followed()] == [
         ("a", "https://h/a", "main"),
         ("b", "git@h:b", "HEAD"),
@@ -30,4 +30,4 @@ def test_the_configuration_says_who_follows_what_and_whose_secret_counts(tmp_pat
 def test_without_secrets_there_are_none(tmp_path: Path) -> None:
     """The endpoint is closed by default."""
     (tmp_path / "c.yaml").write_text("applications: [{name: a, repository: r}]\n")
-    assert hooks(load_config(tmp_path / "c.yaml"), print).secrets() == ()
+    assert hooks(load_config(tmp_path / "c.yaml"), print, print).secrets() == ()

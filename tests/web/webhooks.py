@@ -30,10 +30,11 @@ FOLLOWED = (
 
 @dataclass
 class Endpoint:
-    """A running endpoint. ``hinted`` grows by what it is told; ``now`` is its time, all of it."""
+    """A running endpoint. ``hinted`` and ``previewed`` grow by what it is told; ``now`` is its time, all of it."""
 
     secrets: Sequence[Secret] = (EVERYBODY,)
     hinted: list[str] = field(default_factory=list)
+    previewed: list[tuple[str, ...]] = field(default_factory=list)
     now: float = NOW
     port: int = 0
 
@@ -46,6 +47,7 @@ class Endpoint:
                 self.hinted.append,
                 lambda: self.now,
                 lambda: self.now,
+                self.previewed.append,
             )
         )
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from reconciler.source.urls import ANY_HOST, Location, location
 from reconciler.source.webhooks.delivery import Hint
-from reconciler.source.webhooks.matching import Followed, hinted
+from reconciler.source.webhooks.matching import Followed, hinted, pulled
 
 HERE = Location("git.example.org", "team/models")
 MAIN = ("refs/heads/main",)
@@ -98,3 +98,29 @@ def test_a_repository_without_a_host_counts_on_any() -> None:
     """Bitbucket Server does not always tell its own address."""
     followed = [Followed("a", "ssh://git@bitbucket.internal:7999/ML/models.git", "main")]
     assert hinted([Hint((Location(ANY_HOST, "ml/models"),), MAIN)], followed) == ("a",)
+
+
+# Pull requests
+
+
+PULLS = Hint((HERE,), pulls=True)
+
+
+@pytest.mark.parametrize("revision", ["main", "v1", "HEAD", "1" * 40])
+def test_a_pull_request_makes_nobody_look_at_their_source(revision: str) -> None:
+    """No ref moved, not even for those that look at any."""
+    assert hinted([PULLS], [Followed("a", "https://git.example.org/team/models", revision)]) == ()
+
+
+def test_a_pull_request_concerns_those_of_its_repository() -> None:
+    """Whatever they follow there: which branch it goes into is asked of the provider. Sorted, each once."""
+    followed = [Followed(name, "git@git.example.org:team/models", name) for name in ("v1", "main")]
+    followed.append(Followed("other", "https://git.example.org/team/other", "main"))
+    assert pulled([PULLS, PULLS], followed) == ("main", "v1")
+
+
+@pytest.mark.parametrize(("revision", "found"), [("main", ("a",)), ("HEAD", ("a",)), ("v1", ())])
+def test_a_push_to_what_is_followed_concerns_its_pull_requests(revision: str, found: tuple[str, ...]) -> None:
+    """What they are to be merged into is another; a push elsewhere leaves them as they are."""
+    followed = [Followed("a", "https://git.example.org/team/models", revision)]
+    assert pulled([Hint((HERE,), MAIN)], followed) == found

@@ -15,6 +15,7 @@ from tests.webhooks.deliveries import payload
 
 GITHUB = (Location("github.com", "octo/models"),)
 GITEA = (Location("git.example.org", "team/models"),)
+BITBUCKET = (Location("bitbucket.org", "team/models"),)
 GITLAB = (Location("gitlab.example.org", "group/sub/models"),)
 
 
@@ -36,7 +37,7 @@ def delivered(provider, event: str, body: bytes) -> tuple[Hint, ...]:
             "bitbucket",
             "repo:push",
             "bitbucket_push",
-            [Hint((Location("bitbucket.org", "team/models"),), ("refs/heads/main", "refs/tags/v1"))],
+            [Hint(BITBUCKET, ("refs/heads/main", "refs/tags/v1"))],
         ),
         (
             "bitbucket",
@@ -55,6 +56,31 @@ def delivered(provider, event: str, body: bytes) -> tuple[Hint, ...]:
 def test_a_payload_names_what_moved(provider, event, file, hints) -> None:
     """Every spelling of an address is one location; what is no push is no hint."""
     assert list(delivered(provider, event, payload(file))) == hints
+
+
+@pytest.mark.parametrize(
+    ("provider", "event", "file", "repositories"),
+    [
+        ("github", "pull_request", "github_pull_request", GITHUB),
+        ("gitea", "pull_request", "gitea_pull_request", GITEA),
+        ("gitlab", "Merge Request Hook", "gitlab_merge_request", GITLAB),
+        ("bitbucket", "pullrequest:created", "bitbucket_pull_request", BITBUCKET),
+        ("bitbucket", "pullrequest:updated", "bitbucket_pull_request", BITBUCKET),
+        ("bitbucket", "pullrequest:fulfilled", "bitbucket_pull_request", BITBUCKET),
+        ("bitbucket", "pullrequest:rejected", "bitbucket_pull_request", BITBUCKET),
+        ("generic", "", "generic_pulls", (Location("git.example.org", "srv/models"),)),
+    ],
+)
+def test_a_pull_request_names_the_repository_that_it_goes_into(provider, event, file, repositories) -> None:
+    """Never the fork that it comes from, and no ref, for none of that repository moved."""
+    assert delivered(provider, event, payload(file)) == (Hint(repositories, (), pulls=True),)
+
+
+@pytest.mark.parametrize("pulls", [False, None, 1, "true", [], {}])
+def test_a_push_is_a_push_unless_it_says_otherwise(pulls) -> None:
+    """Nothing but ``true`` makes a delivery of one's own one of pull requests."""
+    body = json.dumps({"repository": "https://h/r", "ref": "refs/heads/main", "pulls": pulls}).encode()
+    assert delivered("generic", "", body) == (Hint((Location("h", "r"),), ("refs/heads/main",)),)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +172,7 @@ VALUES = st.recursive(
                     "slug",
                     "key",
                     "id",
+                    "pulls",
                 ]
             ),
             inner,
@@ -162,6 +189,7 @@ def test_any_json_is_a_hint_or_an_error_of_ours(event, value) -> None:
     for hint in hints_or_refusal(event, json.dumps(value).encode()):
         assert hint.repositories
         assert list(hint.refs) == sorted(set(hint.refs))
+        assert not (hint.refs and hint.pulls)
 
 
 @given(EVENTS, st.binary(max_size=200))

@@ -48,8 +48,10 @@ class Delivery:
 class Hint:
     """A repository, under every name that the payload gives it, and the refs that moved there.
 
-    No refs means any. Both are sorted.
+    No refs means any. Both are sorted. Where ``pulls`` is set no ref moved, but a pull request into that
+    repository was opened, changed or closed.
     """
 
     repositories: tuple[Location, ...]
     refs: tuple[str, ...] = ()
+    pulls: bool = False

@@ -23,11 +23,22 @@ class Followed:
 
 def hinted(hints: Iterable[Hint], followed: Iterable[Followed]) -> tuple[str, ...]:
     """The applications that follow a ref that moved, sorted."""
+    return _concerned((hint for hint in hints if not hint.pulls), followed)
+
+
+def pulled(hints: Iterable[Hint], followed: Iterable[Followed]) -> tuple[str, ...]:
+    """The applications for which a pull request may have come to mean something else, sorted: one of their
+    repository changed, or the ref that they follow moved, into which it is to be merged."""
+    return _concerned(hints, followed)
+
+
+def _concerned(hints: Iterable[Hint], followed: Iterable[Followed]) -> tuple[str, ...]:
     hints = tuple(hints)
     return tuple(sorted({each.application for each in followed if any(_concerns(each, h) for h in hints)}))
 
 
 def _concerns(followed: Followed, hint: Hint) -> bool:
+    """A hint at pull requests names no ref, and so is for any."""
     here = location(followed.repository)
     return (
         here is not None

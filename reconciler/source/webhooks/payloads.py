@@ -1,11 +1,12 @@
-"""What a delivery says: which repository moved, and which of its refs. Every payload is read with suspicion.
+"""What a delivery says: which repository moved, and which of its refs, or that one of its pull requests did.
+Every payload is read with suspicion.
 
-Only what a hint needs is looked at. A field of the wrong type is as good as none; an event that is no
-push is no hint; a push that names no repository is refused, for its sender is not what it says.
+Only what a hint needs is looked at. A field of the wrong type is as good as none; an event of another kind is
+no hint; one that names no repository is refused, for its sender is not what it says.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.source.urls import ANY_HOST, Location, location
@@ -22,7 +23,8 @@ _URLS = ("clone_url", "ssh_url", "html_url", "git_http_url", "git_ssh_url", "web
 
 
 def parse(delivery: Delivery) -> tuple[Hint, ...]:
-    """The hints of a delivery, sorted; none where it is no push. Raises InputError ``InvalidPayload``."""
+    """The hints of a delivery, sorted; none where it tells of no push and no pull request. Raises InputError
+    ``InvalidPayload``."""
     payload = _payload(delivery.body)
     reader = _READERS.get((delivery.provider, delivery.event))
     if reader is None:
@@ -61,9 +63,22 @@ def _named(payload: _Object) -> Hint:
     return _hint(_addresses(payload, "repository"), [full])
 
 
+def _pull(payload: _Object) -> Hint:
+    """GitHub, Gitea: the repository is the one that it is to be merged into."""
+    return _hint(_addresses(payload, "repository"), pulls=True)
+
+
 def _gitlab(payload: _Object) -> Hint:
-    found = [*_addresses(payload, "project"), *_addresses(payload, "repository")]
-    return _hint(found, [_text(payload, "ref")])
+    return _hint(_gitlab_addresses(payload), [_text(payload, "ref")])
+
+
+def _gitlab_pull(payload: _Object) -> Hint:
+    """The project is the one that it is to be merged into."""
+    return _hint(_gitlab_addresses(payload), pulls=True)
+
+
+def _gitlab_addresses(payload: _Object) -> list[Location | None]:
+    return [*_addresses(payload, "project"), *_addresses(payload, "repository")]
 
 
 def _bitbucket_cloud(payload: _Object) -> Hint:
@@ -73,8 +88,16 @@ def _bitbucket_cloud(payload: _Object) -> Hint:
             kind = {"branch": "heads", "tag": "tags"}.get(_text(change, side, "type"), "heads")
             name = _text(change, side, "name")
             refs.append(f"refs/{kind}/{name}" if name else "")
-    page = location(_text(payload, "repository", "links", "html", "href"))
-    return _hint([page], [ref for ref in refs if ref] or [""])
+    return _hint([_bitbucket_page(payload)], [ref for ref in refs if ref] or [""])
+
+
+def _bitbucket_cloud_pull(payload: _Object) -> Hint:
+    """The repository is the one that it is to be merged into."""
+    return _hint([_bitbucket_page(payload)], pulls=True)
+
+
+def _bitbucket_page(payload: _Object) -> Location | None:
+    return location(_text(payload, "repository", "links", "html", "href"))
 
 
 def _bitbucket_server(payload: _Object) -> Hint:
@@ -88,29 +111,41 @@ def _bitbucket_server(payload: _Object) -> Hint:
 
 
 def _generic(payload: _Object) -> Hint:
-    return _hint([location(_text(payload, "repository"))], [_text(payload, "ref")])
+    address = location(_text(payload, "repository"))
+    return (
+        _hint([address], pulls=True)
+        if payload.get("pulls") is True
+        else _hint([address], [_text(payload, "ref")])
+    )
 
 
 _READERS: Mapping[tuple[str, str], Callable[[_Object], Hint]] = {
+    ("bitbucket", "pullrequest:created"): _bitbucket_cloud_pull,
+    ("bitbucket", "pullrequest:fulfilled"): _bitbucket_cloud_pull,
+    ("bitbucket", "pullrequest:rejected"): _bitbucket_cloud_pull,
+    ("bitbucket", "pullrequest:updated"): _bitbucket_cloud_pull,
     ("bitbucket", "repo:push"): _bitbucket_cloud,
     ("bitbucket", "repo:refs_changed"): _bitbucket_server,
     ("generic", ""): _generic,
     ("gitea", "create"): _named,
     ("gitea", "delete"): _named,
+    ("gitea", "pull_request"): _pull,  # also where hooks are set up for pull_request_sync, _label, …
     ("gitea", "push"): _push,
     ("github", "create"): _named,
     ("github", "delete"): _named,
+    ("github", "pull_request"): _pull,
     ("github", "push"): _push,
+    ("gitlab", "Merge Request Hook"): _gitlab_pull,
     ("gitlab", "Push Hook"): _gitlab,
     ("gitlab", "Tag Push Hook"): _gitlab,
 }
 
 
-def _hint(addresses: list[Location | None], refs: list[str]) -> Hint:
+def _hint(addresses: list[Location | None], refs: Sequence[str] = (), *, pulls: bool = False) -> Hint:
     """A ref that cannot be read makes the hint one for any."""
     known = sorted({address for address in addresses if address is not None})
     moved = () if "" in refs or len(refs) > MAX_REFS else tuple(sorted(set(refs)))
-    return Hint(tuple(known), moved)
+    return Hint(tuple(known), moved, pulls)
 
 
 def _addresses(payload: _Object, name: str) -> list[Location | None]:
