@@ -84,18 +84,18 @@ def _within(used: Sequence[Stretch], capacity: int) -> Iterator[Stretch]:
 
 
 def cells(shown: Bar, width: int) -> tuple[tuple[Kind, int], ...]:
-    """The bar in ``width`` cells: at least one for each of its stretches, the rest by size, the largest
-    remainder first."""
+    """The bar in ``width`` cells, by size, but at least one for each of its stretches."""
     stretches = shown.stretches
     total = sum(each.size for each in stretches)
     if not total:
         return ()
-    left = width - len(stretches)
-    shares = [divmod(each.size * left, total) for each in stretches]
-    given = [1 + whole for whole, _ in shares]
-    missing = width - sum(given)
-    for place in sorted(range(len(shares)), key=lambda at: -shares[at][1])[:missing]:
+    shares = [divmod(each.size * width, total) for each in stretches]
+    given = [max(1, whole) for whole, _ in shares]
+    by_rest = sorted(range(len(given)), key=lambda at: -shares[at][1])
+    for place in by_rest[: max(0, width - sum(given))]:
         given[place] += 1
+    while sum(given) > width:
+        given[given.index(max(given))] -= 1
     return tuple((each.kind, count) for each, count in zip(stretches, given, strict=True))
 
 

@@ -1,8 +1,10 @@
-"""What is refused before it is merged: trees, contents and histories that somebody made to take for ever.
+"""What is refused before it is merged: trees, contents and histories that somebody made to take for ever, or to
+end the process.
 
 libgit2 walks the three trees of a merge from end to end, the same folder as often as it stands there; compares
 contents in a time that grows with the square of their lines; and merges the bases of a merge first where there
-are several. So all three are looked at here beforehand, at a cost that follows what differs.
+are several. An entry of mode 0 makes it read where nothing is (1.9). So all of them are looked at here beforehand,
+each tree once.
 """
 
 from collections.abc import Mapping
@@ -32,8 +34,8 @@ _Changes = Mapping[str, tuple[Leaf | None, Leaf | None]]
 
 
 def check_bounds(git: pygit2.Repository, ours: pygit2.Commit, theirs: pygit2.Commit) -> None:
-    """Raises InputError ``MergeTooLarge``, ``TooManyFiles`` or ``TreeTooDeep`` where ``ours`` and ``theirs``
-    are not to be merged, and what ``git`` raises of objects that are missing."""
+    """Raises InputError ``MergeTooLarge``, ``TooManyFiles``, ``TreeTooDeep`` or ``TreeMalformed`` where ``ours``
+    and ``theirs`` are not to be merged, and what ``git`` raises of objects that are missing."""
     bounds = _Bounds(git)
     for _ in range(MAX_CROSSINGS + 1):
         bases = _bases(git, ours, theirs)

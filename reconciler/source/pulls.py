@@ -33,7 +33,7 @@ class PullMirror:
         self.folder = folder if self._local is None else self._local
 
     def fetch(self, refs: Sequence[str]) -> Mapping[str, str]:
-        """The commits of ``refs``, which are whole names (``refs/pull/7/head``), by name; sorted, and without
+        """The commits of ``refs``, which are whole names (``refs/pull/7/head``) or HEAD, by name; sorted, and without
         those that the repository does not have. Others that were asked for before are forgotten.
 
         Raises InputError ``RevisionNotFound`` for what is no name of a ref, ``RepositoryNotFound``,
@@ -77,6 +77,8 @@ def whole_repository(address: str, folder: Path, credentials: Credentials) -> It
 
 
 def _checked(ref: str) -> str:
+    if ref == "HEAD":  # what the remote has checked out, or shows first
+        return ref
     if ref.startswith("refs/") and len(ref.encode("utf-8", "replace")) <= MAX_REF and _is_valid(ref):
         return ref
     hint = "whole names are asked for, as refs/heads/main"

@@ -19,6 +19,9 @@ _ENTRY = re.compile(rb"[0-7]+ [^\0]+\0.{20}", re.DOTALL)
 _KIND, _FOLDER = 0o170000, 0o040000
 """Of a mode: a folder's may have other bits, and any number of zeros before it."""
 
+_MODES = frozenset({0o040000, 0o100644, 0o100755, 0o100664, 0o120000, 0o160000})
+"""That Git writes, or wrote once."""
+
 _Found = tuple[bytes, bytes]
 """Mode as Git writes it, and the object's id."""
 
@@ -43,16 +46,17 @@ def changes(
 
 
 class Sizes:
-    """How much trees hold that may hold one another many times over; each is read once."""
+    """How much trees hold that may hold one another many times over, each read once; and that all of them are
+    as Git writes them, for whoever hands them to a library that counts on it."""
 
     def __init__(self, read: Callable[[str], bytes]) -> None:
-        self._trees = _Trees(read)
+        self._trees = _Trees(read, strict=True)
         self._known: dict[str, tuple[int, int]] = {}
 
     def size(self, tree: str) -> int:
         """Files and folders below ``tree``, each as often as it stands there.
 
-        Raises InputError ``TooManyFiles`` or ``TreeTooDeep``, and whatever ``read`` raises.
+        Raises InputError ``TooManyFiles``, ``TreeTooDeep`` or ``TreeMalformed``, and whatever ``read`` raises.
         """
         return self._measured(tree, 0)[0]
 
@@ -71,18 +75,24 @@ class Sizes:
 
 
 class _Trees:
-    """Trees as Git stores them, read up to a bound."""
+    """Trees as Git stores them, read up to a bound; ``strict`` ones are refused where Git would not write them."""
 
-    def __init__(self, read: Callable[[str], bytes]) -> None:
+    def __init__(self, read: Callable[[str], bytes], *, strict: bool = False) -> None:
         self._read = read
+        self._strict = strict
         self._seen = 0
 
     def entries(self, tree: str) -> list[bytes]:
-        """As they stand there: a hostile tree may hold one twice."""
-        entries: list[bytes] = _ENTRY.findall(self._read(tree))
+        """As they stand there."""
+        content = self._read(tree)
+        entries: list[bytes] = _ENTRY.findall(content)
         self._seen += 1 + len(entries)
         if self._seen > MAX_ENTRIES:
             raise InputError("TooManyFiles", f"more than {MAX_ENTRIES} files and folders")
+        if self._strict and not _well_formed(content, entries):
+            raise InputError(
+                "TreeMalformed", f"the tree {tree} is not as Git writes one", "git fsck says more"
+            )
         return entries
 
 
@@ -120,6 +130,18 @@ def text(name: bytes) -> str:
     if plain.isprintable():
         return plain
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
+
+
+def _well_formed(content: bytes, entries: list[bytes]) -> bool:
+    """Known modes and single names, each once, in Git's order: that of folders is as if a slash followed."""
+    parts = [_parts(entry) for entry in entries]
+    order = [name + b"/" if _folder(found) else name for name, found in parts]
+    return (
+        sum(map(len, entries)) == len(content)
+        and all(int(found[0], 8) in _MODES and b"/" not in name for name, found in parts)
+        and len({name for name, _ in parts}) == len(parts)
+        and order == sorted(order)
+    )
 
 
 def _too_deep(where: str) -> InputError:

@@ -15,9 +15,12 @@ from reconciler.control.loop import Controller
 from reconciler.control.sync_policy import DEFAULT_SYNC, SyncPolicy
 from reconciler.history import History
 from reconciler.observability.watchers import watchers
+from reconciler.preview.service import PreviewService
+from reconciler.preview.store import PreviewStore
 from reconciler.source.application import GitApplication
 from reconciler.source.webhooks.counts import Counts
 from reconciler.web.api import Questions, make_app
+from reconciler.web.previews import preview_routes
 from reconciler.web.server import ApiServer, bind
 from reconciler.web.signals import signal_routes
 from tests.fakes.simulated import SimulatedRuntime
@@ -128,9 +131,9 @@ class RunningController:
         self.url = address.url
         listeners = {"default": self._gateway}
         questions = Questions(self.controller, self._state, listeners, address.instance)
-        app = make_app(
-            questions, None, signal_routes(self.controller, Counts(), self.watching, address.instance)
-        )
+        signals = signal_routes(self.controller, Counts(), self.watching, address.instance)
+        previews = preview_routes(PreviewService(PreviewStore(self._state / "previews"), [], tuple))
+        app = make_app(questions, None, [*signals, *previews])
         self._loop.call_soon(self._started.set)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.controller.run())

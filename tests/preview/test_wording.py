@@ -120,5 +120,5 @@ def test_what_does_not_fit_goes_least_severe_first():
     """With its frame, where nothing else is in it."""
     mild = Group((Block("mild\n", (2,), "row"), Block("harmless\n", (3,), "row")), "<", ">")
     worst = Group((Block("worst\n", (1,), "row"),))
-    assert bounded([mild, worst], 30, lambda left: f"{left['row']} more") == "<mild\n>worst\n1 more"
+    assert bounded([mild, worst], 21, lambda left: f"{left['row']} more") == "<mild\n>worst\n1 more"
     assert bounded([mild, worst], 14, lambda left: f"{left['row']} more") == "worst\n2 more"

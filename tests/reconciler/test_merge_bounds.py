@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from reconciler.source import merge_bounds
 from reconciler.source.merging import scratch
-from reconciler.source.trees import Sizes
 from schemas.errors import InputError, MoorageError
 from tests.reconciler.repositories import SUBMODULE, Repository, bomb, git
 
@@ -88,12 +87,37 @@ def test_a_folder_whose_mode_begins_with_zeros_is_looked_into(repository: Reposi
     assert refused(repository, sides) == "MergeTooLarge"
 
 
-def test_an_entry_that_is_there_twice_counts_twice(repository: Repository) -> None:
-    """libgit2 walks through both."""
-    held = bytes.fromhex(bomb(repository.folder, 2, 2))
-    twice = raw_tree(repository, (b"40000 d\0" + held) * 2)
-    sizes = Sizes(lambda each: bytes(repository.git[each].read_raw()))
-    assert sizes.size(twice) == 2 * (1 + sizes.size(held.hex()))
+FILE, FOLDER = b"100644 %s\0", b"40000 %s\0"
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        [b"0 a\0"],
+        [b"00 a\0"],
+        [b"100600 a\0"],
+        [FILE % b"a", FILE % b"a"],
+        [FILE % b"a", FILE % b"a.b", FOLDER % b"a"],
+        [FILE % b"b", FILE % b"a"],
+        [FOLDER % b"a", FILE % b"a.b"],
+        [FILE % b"a/b"],
+        [FILE % b""],
+        [b"9" + FILE % b"a"],
+    ],
+)
+def test_a_tree_that_git_does_not_write_is_not_merged(repository: Repository, heads: list[bytes]) -> None:
+    """Modes of nothing, names that are there twice, that are none, or out of order: mode 0 ends libgit2's process."""
+    ids = {True: blob(repository, b"x"), False: tree(repository)}
+    content = b"".join(head + bytes.fromhex(ids[not head.startswith(b"4")]) for head in heads)
+    sides = beside_files(repository, f"040000 tree {raw_tree(repository, content)}\td")
+    assert refused(repository, sides) == "TreeMalformed"
+
+
+def test_what_git_once_wrote_is_merged(repository: Repository) -> None:
+    """Zeros before the mode of a folder, and a mode for those that share a group."""
+    held, file = bytes.fromhex(tree(repository)), bytes.fromhex(blob(repository, b"x"))
+    once = raw_tree(repository, b"100664 a\0" + file + b"040000 b\0" + held)
+    merge(repository, *beside_files(repository, f"040000 tree {once}\td"))
 
 
 def test_a_tree_within_the_bound_is_merged(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +246,7 @@ ENTRIES = st.tuples(
 def test_any_trees_are_merged_or_refused(
     tmp_path_factory: pytest.TempPathFactory, made: list[list[tuple[bytes, bytes, int]]]
 ) -> None:
-    """Entries of any mode and name, in any order, that name a file, a folder or nothing."""
+    """Entries of any mode and name, in any order, that name a file, a folder or nothing; the process lives on."""
     repository = Repository(tmp_path_factory.mktemp("trees") / "r.git")
     ids = [blob(repository, b"x"), blob(repository, b"y"), "1" * 40]
     for entries in made:

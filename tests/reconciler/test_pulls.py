@@ -172,6 +172,13 @@ def test_a_failed_fetch_leaves_what_was_brought(served: Repository, tmp_path: Pa
     assert commits(mirror.folder) == {base}
 
 
+@pytest.mark.real
+def test_head_is_what_the_remote_shows_first(served: Repository, mirror: PullMirror) -> None:
+    """An application that follows HEAD follows that branch."""
+    base = served.commit({"a.yaml": "1"})
+    assert mirror.fetch(["HEAD", MAIN]) == {"HEAD": base, MAIN: base}
+
+
 # On this machine
 
 
@@ -184,6 +191,7 @@ def test_a_repository_on_this_machine_is_read_where_it_is(
     head = opened(served)
     mirror = PullMirror(f"{scheme}{served.folder}", tmp_path / "mirror", AGENT)
     assert mirror.fetch([PULL, MAIN, "refs/pull/8/head"]) == {MAIN: base, PULL: head}
+    assert mirror.fetch(["HEAD"]) == {"HEAD": base}
     assert (mirror.folder, (tmp_path / "mirror").exists()) == (served.folder, False)
     assert served.git.references.get("refs/heads/main") is not None
 
@@ -201,7 +209,7 @@ def test_no_repository_on_this_machine_is_told(tmp_path: Path) -> None:
     "ref",
     [
         "main",
-        "HEAD",
+        "FETCH_HEAD",
         "",
         "refs/heads/*",
         "refs/heads/a:refs/heads/b",
