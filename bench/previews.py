@@ -77,22 +77,18 @@ def timed(work: Callable[[], object]) -> float:
     return statistics.median(times)
 
 
-def served(repository: Repository) -> LiveState:
+async def served(repository: Repository) -> LiveState:
     """The live state once the repository is synced."""
     desired = GitApplication(config(repository), repository.folder).read()
-
-    async def sync() -> LiveState:
-        runtime = SimulatedRuntime()
-        await execute(plan(desired, await runtime.observe(), policy()), runtime, lambda _: None)
-        return await runtime.observe()
-
-    return asyncio.run(sync())
+    runtime = SimulatedRuntime()
+    await execute(plan(desired, await runtime.observe(), policy()), runtime, lambda _: None)
+    return await runtime.observe()
 
 
 def one(size: int, folder: Path) -> None:
     """One pull request, cold (nothing was read before) and warm."""
     repository = Repository(folder / f"{size}.git", size)
-    live = served(repository)
+    live = asyncio.run(served(repository))
     repository.branch_off("change", 0)
     application = replace(config(repository), revision="main")
     reader = Reader([application])
@@ -122,7 +118,7 @@ def one(size: int, folder: Path) -> None:
 async def many(size: int, folder: Path) -> None:
     """All open pull requests after the base moved."""
     repository = Repository(folder / "many.git", size)
-    live = served(repository)
+    live = await served(repository)
     pulls = FakePullRequests()
     for number in range(1, PULLS + 1):
         head, ref = repository.branch_off(f"change-{number}", number), f"refs/heads/change-{number}"

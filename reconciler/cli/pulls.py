@@ -41,12 +41,16 @@ async def preview_pull(
                     raise
                 refusal = Refusal(error.reason, error.message)
         if made is not None and not dry_run:
-            await publisher.publish(pull, made, "", Published())
+            await publisher.publish(pull, made, "", Published(), _forget)
         elif refusal is not None and not dry_run:
-            await publisher.refuse(pull, refusal, Published())
+            await publisher.refuse(pull, refusal, Published(), _forget)
         return refusal, made
     finally:
         await pulls.close()
+
+
+def _forget(_: Published) -> None:
+    """Nothing is remembered from run to run: the comment is found again by its marker."""
 
 
 def _made(pull: PullRequest, told: Config, settings: PreviewSettings, inventory: Path | None) -> Preview:

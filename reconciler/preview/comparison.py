@@ -172,7 +172,7 @@ class _Parts:
             changes=tuple(_resource_changes(side, made)),
             serving=tuple(each for each in self.serving if theirs.has(each.key)),
             failures=theirs.of(failure for at, failure in after.items() if at not in before),
-            waiting_failures=theirs.of(failure for at, failure in after.items() if at in before),
+            waiting_failures=theirs.own(failure for at, failure in after.items() if at in before),
             mended=theirs.of(failure for at, failure in before.items() if at not in after),
             warnings=tuple(w for w in made.warnings if (w.key, w.reason) not in known),
             problems=_new_problems(side.base.problems, side.head.problems),
@@ -198,6 +198,10 @@ class _Share:
     def has(self, key: ResourceKey) -> bool:
         """True where this side speaks of it."""
         return key in self._own or (self._last and key not in self._others)
+
+    def own(self, failures: Iterable[Failure]) -> tuple[Failure, ...]:
+        """Those of its own resources, by key: what fails elsewhere in any case is nothing of this merge."""
+        return tuple(sorted((f for f in failures if f.key in self._own), key=lambda f: f.key))
 
     def of(self, failures: Iterable[Failure]) -> tuple[Failure, ...]:
         """Those of this side, by key."""

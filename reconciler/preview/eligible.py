@@ -19,6 +19,11 @@ class Refusal:
     reason: str
     message: str
 
+    @property
+    def waits(self) -> bool:
+        """True where somebody may still let it be previewed."""
+        return self.reason in ("ForkNotPreviewed", "LabelMissing")
+
 
 def refusal_of(pull: PullRequest, settings: PreviewSettings) -> Refusal | None:
     """Why there is no preview of ``pull``, or None."""

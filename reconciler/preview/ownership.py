@@ -42,6 +42,8 @@ class Owners:
 
 def _owned(preview: Preview) -> Iterator[tuple[ResourceKey, str]]:
     """Later ones count: what an application declares in Git is named there already."""
+    for each in preview.applications:
+        yield from ((failure.key, each.application) for failure in each.waiting_failures)
     for replica in preview.replicas:
         yield key("Server", replica.replica.namespace, replica.replica.server), replica.owner
         for model in (*replica.comes, *replica.goes, *replica.stays):

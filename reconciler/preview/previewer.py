@@ -285,11 +285,15 @@ class Previewer:
             plans = tuple(self._shown(pull, made, told.at))
             told = replace(told, verdict=made.verdict, digest=made.digest, basis=made.basis, plans=plans)
         self._parts.store.put(told)  # what is shown counts from here on, also where telling fails
+
+        def keep(published: Published) -> None:
+            self._parts.store.put(replace(told, published=published))
+
         link = self._parts.link(pull.number)
         if isinstance(made, Refusal):
-            published = await self._publisher.refuse(pull, made, before)
+            published = await self._publisher.refuse(pull, made, before, keep)
         else:
-            published = await self._publisher.publish(pull, made, link, before)
+            published = await self._publisher.publish(pull, made, link, before, keep)
         self._parts.store.put(replace(told, key=key, published=published))
         log.info(
             "previewed", repository=self.repository, number=pull.number, verdict=told.verdict or told.reason

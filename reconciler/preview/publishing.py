@@ -6,17 +6,23 @@ count what is written. It names nothing of other applications. What a comment sa
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
+
+import structlog
 
 from reconciler.preview.eligible import Refusal
 from reconciler.preview.markdown import comment
 from reconciler.preview.masking import for_readers
 from reconciler.preview.preview import MILDEST_FIRST, Preview
-from reconciler.preview.pull_requests import CommitStatus, PullRequest, PullRequests
+from reconciler.preview.pull_requests import CommitStatus, PullRequest, PullRequests, StatusState
 from reconciler.preview.settings import PreviewSettings
 from reconciler.preview.store import Published
 from reconciler.preview.wording import headline
 from schemas.codec import digest, encode
+from schemas.errors import InputError
+
+log = structlog.get_logger(__name__)
 
 MARKER = "<!-- moorage:preview -->"
 """Hidden in our comment, so that it is found again."""
@@ -26,24 +32,32 @@ _OUTCOME = re.compile(r"<!-- moorage:outcome -->.*?<!-- /moorage:outcome -->\n\n
 LABELS = {verdict: f"moorage: {verdict}" for verdict in MILDEST_FIRST}
 
 
+Keep = Callable[[Published], None]
+"""Told after everything that was written, so that a fault later on does not have it written again."""
+
+
 class Publisher:
-    """Writes to ``pulls`` as ``settings`` want it. ``public`` says whether everybody may read it; ``link`` is
-    the page of a pull request by its number, empty where there is none."""
+    """Writes to ``pulls`` as ``settings`` want it."""
 
     def __init__(self, pulls: PullRequests, settings: PreviewSettings) -> None:
         self._pulls = pulls
         self._settings = settings
 
-    async def publish(self, pull: PullRequest, preview: Preview, link: str, before: Published) -> Published:
-        """Say what the merge does. Where it does nothing, and nothing was said, no comment is written."""
+    async def publish(
+        self, pull: PullRequest, preview: Preview, link: str, before: Published, keep: Keep
+    ) -> Published:
+        """Say what the merge does; ``link`` is the page of the whole preview, or empty. Where the merge does
+        nothing, and nothing was said, no comment is written."""
         said = digest({"head": pull.head, "plans": preview.digest, "verdict": preview.verdict})
         after, shown = before, for_readers(preview, public=await self._pulls.is_public())
         if said != before.text and (preview.applications or before.comment is not None):
             after = replace(await self._write(pull, shown, link, before), text=said)
+            keep(after)
         after = await self._set_status(pull, self._status(shown, link), after)
+        keep(after)
         return await self._set_label(pull, LABELS[preview.verdict], after) if self._settings.labels else after
 
-    async def refuse(self, pull: PullRequest, refusal: Refusal, before: Published) -> Published:
+    async def refuse(self, pull: PullRequest, refusal: Refusal, before: Published, keep: Keep) -> Published:
         """Say why there is no preview: by the status, and in the comment where there is one already."""
         after = before
         said = digest({"head": pull.head, "refusal": encode(refusal)})
@@ -51,8 +65,9 @@ class Publisher:
             text = f"{MARKER}\n**{refusal.reason}**: no plan can be shown now. The commit status says why.\n"
             number = await self._pulls.write_comment(pull.number, text, before.comment)
             after = replace(before, comment=number, text=said)
-        waits = refusal.reason in ("LabelMissing", "ForkNotPreviewed")
-        status = CommitStatus("pending" if waits else "failure", f"{refusal.reason}: {refusal.message}")
+            keep(after)
+        state: StatusState = "pending" if refusal.waits else "failure"
+        status = CommitStatus(state, f"{refusal.reason}: {refusal.message}")
         return await self._set_status(pull, status, after)
 
     async def tell_outcome(self, number: int, outcome: str, before: Published) -> Published:
@@ -60,9 +75,8 @@ class Publisher:
         found = await self._pulls.find_comment(number, MARKER)
         if found is None:
             return before
-        told = (
-            f"{MARKER}\n<!-- moorage:outcome -->\n\n{outcome[:MOST_OUTCOME]}\n\n<!-- /moorage:outcome -->\n\n"
-        )
+        words = outcome[:MOST_OUTCOME]
+        told = f"{MARKER}\n<!-- moorage:outcome -->\n\n{words}\n\n<!-- /moorage:outcome -->\n\n"
         text = told + _OUTCOME.sub("", found.text).removeprefix(MARKER).lstrip("\n")
         written = found.id if text == found.text else await self._pulls.write_comment(number, text, found.id)
         return replace(before, comment=written)
@@ -70,8 +84,10 @@ class Publisher:
     async def _write(self, pull: PullRequest, shown: Preview, link: str, before: Published) -> Published:
         text = comment(shown, marker=MARKER, link=link, longest=self._pulls.longest - MOST_OUTCOME - 200)
         known = before.comment
-        if known is None:
+        if known is None:  # nobody remembers one: a run in CI, or a store that was lost
             found = await self._pulls.find_comment(pull.number, MARKER)
+            if found is not None and found.text == text:
+                return replace(before, comment=found.id)
             known = found.id if found is not None else None
         return replace(before, comment=await self._pulls.write_comment(pull.number, text, known))
 
@@ -80,10 +96,16 @@ class Publisher:
         return CommitStatus("failure" if failed else "success", headline(preview), link)
 
     async def _set_status(self, pull: PullRequest, status: CommitStatus, before: Published) -> Published:
+        """Some providers let nobody set one on the commit of a fork: then the comment has to do."""
         said = digest({"commit": pull.head, "status": encode(status)})
         if said == before.status:
             return before
-        await self._pulls.set_status(pull.head, status)
+        try:
+            await self._pulls.set_status(pull.head, status)
+        except InputError as error:
+            if not pull.fork:
+                raise
+            log.warning("no commit status on a fork", number=pull.number, reason=error.reason)
         return replace(before, status=said)
 
     async def _set_label(self, pull: PullRequest, label: str, before: Published) -> Published:

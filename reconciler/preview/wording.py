@@ -7,6 +7,7 @@ always, so the sentence may stand where everybody reads it.
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from reconciler.cli.text import plain
 from reconciler.planning.plan import Failure
 from reconciler.preview.ownership import Owners
 from reconciler.preview.preview import MILDEST_FIRST, ApplicationPreview, Preview, ServingChange
@@ -30,7 +31,7 @@ _MILD = MILDEST_FIRST[: MILDEST_FIRST.index("ChangesServing") + 1]
 
 def headline(preview: Preview) -> str:
     """The verdict on one plain line: ``Safe: 1 model is added, …``. Names nothing of other applications."""
-    return f"{TITLES[preview.verdict]}: {plain_phrase(sentence(preview))}"
+    return plain(f"{TITLES[preview.verdict]}: {plain_phrase(sentence(preview))}")
 
 
 def symbol(preview: Preview) -> str:

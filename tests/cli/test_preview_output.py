@@ -59,7 +59,7 @@ def test_no_color_is_honoured(capsys, monkeypatch, fresh_console):
     show_preview(EXAMPLES["overcommitted"](), wide=False)
     text = capsys.readouterr().out
     assert "█" not in text
-    assert "[################+++!!!::]" in text
+    assert "[#################+++!!::]" in text
 
 
 def test_names_cannot_act_on_the_terminal(capsys, fresh_console, tmp_path):

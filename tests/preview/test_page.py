@@ -12,13 +12,16 @@ from tests.preview.hostile import PREVIEWS
 from tests.preview.test_markdown import compare_with_golden
 
 QUICK = (Phase.explicit, Phase.reuse, Phase.generate)
-STRUCTURE = ("html", "head", "meta", "title", "style", "body", "header", "main", "footer", "section", "article")
-TEXT = ("div", "span", "strong", "code", "pre", "ins", "del", "br", "h1", "h2", "h3", "p", "ul", "li", "i", "b")
-TABLES = ("details", "summary", "table", "thead", "tbody", "tr", "th", "td")
-TAGS = frozenset((*STRUCTURE, *TEXT, *TABLES))
+STRUCTURE = ("html", "head", "meta", "title", "style", "body", "header", "main", "footer", "section")
+BLOCKS = ("article", "div", "pre", "h1", "h2", "h3", "p", "ul", "li", "details", "summary")
+TEXT = ("span", "strong", "code", "ins", "del", "br", "i", "b")
+TABLES = ("table", "thead", "tbody", "tr", "th", "td")
+TAGS = frozenset((*STRUCTURE, *BLOCKS, *TEXT, *TABLES))
 VOID = ("meta", "br")
-STATES = ("lang", "charset", "http-equiv", "content", "name", "class", "style", "title", "scope", "open")
-ATTRIBUTES = frozenset((*STATES, "role", "aria-label", "aria-hidden"))
+HEADS = ("lang", "charset", "http-equiv", "content", "name")
+ATTRIBUTES = frozenset(
+    (*HEADS, "class", "style", "title", "scope", "open", "role", "aria-label", "aria-hidden")
+)
 TITLE = "acme/models #7"
 
 

@@ -236,6 +236,33 @@ def test_a_pull_request_that_cannot_be_told_keeps_no_other_from_it(tmp_path):
     story(tmp_path, tell)
 
 
+def test_a_comment_is_not_written_again_because_the_status_failed(tmp_path):
+    """Only what is missing is."""
+
+    async def tell(team):
+        head = team.propose(1, MORE)
+        team.pulls.faults["set_status"] = [TransientError("ProviderUnreachable", "no")]
+        await team.round()
+        assert (team.written, head in team.pulls.statuses) == (1, False)
+        await team.previewer.round()
+        assert (team.written, team.pulls.statuses[head].state) == (1, "success")
+
+    story(tmp_path, tell)
+
+
+def test_a_fork_whose_commit_takes_no_status_is_previewed_all_the_same(tmp_path):
+    """The comment has to do, and it is not tried again and again."""
+
+    async def tell(team):
+        team.propose(1, MORE, fork=True)
+        team.pulls.faults["set_status"] = [InputError("ProviderDenied", "404")]
+        await team.round()
+        await team.round()
+        assert (team.written, team.pulls.statuses) == (1, {})
+
+    story(tmp_path, tell, forks="always")
+
+
 def test_a_provider_that_wants_to_be_asked_less_is(tmp_path):
     """The round ends there; the next one goes on."""
 
