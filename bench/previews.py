@@ -21,16 +21,16 @@ from reconciler.config import ApplicationConfig
 from reconciler.control.gates import OPEN
 from reconciler.planning.planner import plan
 from reconciler.preview.making import Terms, made_of
-from reconciler.preview.markdown import comment
-from reconciler.preview.masking import for_readers
 from reconciler.preview.preview import Preview
-from reconciler.preview.previewer import Parts, Previewer
-from reconciler.preview.publishing import MARKER
-from reconciler.preview.pull_requests import PullRequest
+from reconciler.preview.pulls.previewer import Parts, Previewer
+from reconciler.preview.pulls.publishing import MARKER
+from reconciler.preview.pulls.pull_requests import PullRequest
+from reconciler.preview.pulls.settings import PreviewSettings
+from reconciler.preview.pulls.store import PreviewStore
 from reconciler.preview.reading import Reader
+from reconciler.preview.rendering.markdown import comment
+from reconciler.preview.rendering.masking import for_readers
 from reconciler.preview.serving import NO_TIMEOUTS
-from reconciler.preview.settings import PreviewSettings
-from reconciler.preview.store import PreviewStore
 from reconciler.source.application import GitApplication
 from reconciler.source.credentials import AGENT
 from reconciler.source.pulls import PullMirror

@@ -22,9 +22,9 @@ from reconciler.history import History
 from reconciler.observability.watchers import watchers
 from reconciler.offline import Kept, Offline
 from reconciler.planning.planner import Policy
-from reconciler.preview.parts import preview_service, shown
-from reconciler.preview.service import PreviewService
-from reconciler.preview.store import PreviewStore
+from reconciler.preview.pulls.parts import preview_service, shown
+from reconciler.preview.pulls.service import PreviewService
+from reconciler.preview.pulls.store import PreviewStore
 from reconciler.reload import configurations
 from reconciler.source.application import DeclaredApplication, GitApplication, Source
 from reconciler.source.fetching import know_hosts

@@ -12,7 +12,7 @@ from placement.policy import REFERENCE, Policy
 from reconciler.control.sync_policy import SyncPolicy
 from reconciler.observability.notifications import Notification
 from reconciler.observability.settings import EventsConfig, TracingConfig
-from reconciler.preview.settings import PreviewSettings
+from reconciler.preview.pulls.settings import PreviewSettings
 from reconciler.source.credentials import AGENT, Credentials
 from reconciler.source.secrets import SecretFrom
 from reconciler.source.verification import Verification

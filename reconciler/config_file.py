@@ -35,7 +35,7 @@ from reconciler.observability.settings import (
     require_known,
     tracing_config,
 )
-from reconciler.preview.settings import PreviewSettings
+from reconciler.preview.pulls.settings import PreviewSettings
 from reconciler.preview_settings import preview_settings, require_one_each
 from reconciler.source.urls import local_path
 from reconciler.source_settings import Located, application_credentials, secret_sources, verification

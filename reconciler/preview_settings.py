@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reconciler.observability.notifications import is_web
-from reconciler.preview.settings import FAIL_ON, PreviewSettings
+from reconciler.preview.pulls.settings import FAIL_ON, PreviewSettings
 from reconciler.source.urls import local_path, location
 from reconciler.source_settings import Located, secret_source
 from reconciler.sync_settings import seconds

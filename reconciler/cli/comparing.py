@@ -15,8 +15,8 @@ from reconciler.desired import Desired
 from reconciler.inventory.fitting import described, fitted
 from reconciler.inventory.reading import InventoryFile, read_inventory
 from reconciler.preview.comparison import Commits, Side, assumed, compare
-from reconciler.preview.parts import timeouts
 from reconciler.preview.preview import Note, Preview
+from reconciler.preview.pulls.parts import timeouts
 from reconciler.preview.reading import Comparison, Reader, Sides
 from reconciler.source.pulls import whole_repository
 from runtime.state import LiveState

@@ -18,7 +18,7 @@ from reconciler.cli.options import ConfigOption, FromInventoryOption, PathOption
 if TYPE_CHECKING:
     from reconciler.config import Config
     from reconciler.preview.preview import Preview
-    from reconciler.preview.settings import PreviewSettings
+    from reconciler.preview.pulls.settings import PreviewSettings
 
 
 class Provider(StrEnum):
@@ -100,7 +100,7 @@ def preview(
     """
     if provider is None:
         return _of_controller(repository, number, output, config, server)
-    from reconciler.preview.settings import PreviewSettings
+    from reconciler.preview.pulls.settings import PreviewSettings
     from reconciler.source.secrets import SecretFrom
     from schemas.errors import InputError
 
@@ -149,12 +149,12 @@ def show(made: "Preview", output: PreviewFormat) -> None:
 
             out.as_json(written(made))
         case PreviewFormat.html:
-            from reconciler.preview.page import page
+            from reconciler.preview.rendering.page import page
 
             out.text_block(page(made, "Moorage preview"))
         case PreviewFormat.markdown:
-            from reconciler.preview.markdown import comment
-            from reconciler.preview.publishing import MARKER
+            from reconciler.preview.pulls.publishing import MARKER
+            from reconciler.preview.rendering.markdown import comment
 
             out.text_block(comment(made, marker=MARKER))
         case _:
@@ -214,7 +214,7 @@ def _configuration(config: Path | None, repository: str | None, path: str) -> "C
 
 def _verdicts(said: list[str] | None) -> Any:
     from reconciler.preview.preview import MILDEST_FIRST
-    from reconciler.preview.settings import FAIL_ON
+    from reconciler.preview.pulls.settings import FAIL_ON
     from schemas.errors import InputError
 
     unknown = sorted(set(said or ()) - set(MILDEST_FIRST))

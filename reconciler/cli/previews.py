@@ -13,10 +13,10 @@ from reconciler.cli.output import GAP, console, line
 from reconciler.cli.plans import show_plan, show_section
 from reconciler.cli.text import plain
 from reconciler.cli.why import failures_table
-from reconciler.preview.bars import GLYPHS, MEANINGS, Bar, Kind, cells, legend
-from reconciler.preview.details import Difference, differences
 from reconciler.preview.preview import ApplicationPreview, Note, Preview, Verdict
-from reconciler.preview.rows import (
+from reconciler.preview.rendering.bars import GLYPHS, MEANINGS, Bar, Kind, cells, legend
+from reconciler.preview.rendering.details import Difference, differences
+from reconciler.preview.rendering.rows import (
     MODELS,
     ModelRow,
     ReplicaRow,
@@ -27,8 +27,8 @@ from reconciler.preview.rows import (
     unchanged,
     warnings,
 )
-from reconciler.preview.wording import application_words, beside, headline, mended, waiting
-from reconciler.preview.words import (
+from reconciler.preview.rendering.wording import application_words, beside, headline, mended, waiting
+from reconciler.preview.rendering.words import (
     ARTIFACTS,
     Phrase,
     capacity,

@@ -8,14 +8,14 @@ from reconciler.cli.comparing import EMPTY, Revisions, preview_of
 from reconciler.cli.supposing import inventory_file
 from reconciler.config import Config
 from reconciler.inventory.reading import read_inventory
-from reconciler.preview.eligible import Refusal, concerned, refusal_of
-from reconciler.preview.parts import credentials_of, followers, pulls_of
 from reconciler.preview.preview import Preview
-from reconciler.preview.publishing import Publisher
-from reconciler.preview.pull_requests import PullRequest
+from reconciler.preview.pulls.eligible import Refusal, concerned, refusal_of
+from reconciler.preview.pulls.parts import credentials_of, followers, pulls_of
+from reconciler.preview.pulls.publishing import Publisher
+from reconciler.preview.pulls.pull_requests import PullRequest
+from reconciler.preview.pulls.settings import PreviewSettings
+from reconciler.preview.pulls.store import Published
 from reconciler.preview.reading import Reader
-from reconciler.preview.settings import PreviewSettings
-from reconciler.preview.store import Published
 from reconciler.source.pulls import PullMirror
 from schemas.errors import InputError
 

@@ -8,7 +8,7 @@ Markdown, HTML and the terminal show these values and decide nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from placement.inventory import ReplicaId
 from reconciler.planning.plan import Failure, FieldChange, Plan, PlanWarning
@@ -27,16 +27,7 @@ Verdict = Literal[
     "StopsServing",
     "InvalidManifests",
 ]
-MILDEST_FIRST: Final[tuple[Verdict, ...]] = (
-    "NoChange",
-    "Safe",
-    "ChangesServing",
-    "PartiallyPlaced",
-    "InterruptsServing",
-    "CannotBePlaced",
-    "StopsServing",
-    "InvalidManifests",
-)
+MILDEST_FIRST: Final[tuple[Verdict, ...]] = get_args(Verdict)
 """A preview has the worst verdict of everything that its merge adds."""
 
 ChangeEffect = Literal["Planned", "AlreadySo", "Held"]

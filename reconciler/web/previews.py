@@ -10,9 +10,9 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from reconciler.preview.document import PAGE, written
-from reconciler.preview.page import page
-from reconciler.preview.service import PreviewService
-from reconciler.preview.store import Previewing
+from reconciler.preview.pulls.service import PreviewService
+from reconciler.preview.pulls.store import Previewing
+from reconciler.preview.rendering.page import page
 from schemas.codec import encode
 from schemas.errors import InputError
 

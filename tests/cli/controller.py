@@ -15,8 +15,8 @@ from reconciler.control.loop import Controller
 from reconciler.control.sync_policy import DEFAULT_SYNC, SyncPolicy
 from reconciler.history import History
 from reconciler.observability.watchers import watchers
-from reconciler.preview.service import PreviewService
-from reconciler.preview.store import PreviewStore
+from reconciler.preview.pulls.service import PreviewService
+from reconciler.preview.pulls.store import PreviewStore
 from reconciler.source.application import GitApplication
 from reconciler.source.webhooks.counts import Counts
 from reconciler.web.api import Questions, make_app

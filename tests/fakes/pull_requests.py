@@ -7,7 +7,7 @@ calls of that name, one each; ``written`` counts what was written.
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from reconciler.preview.pull_requests import Comment, CommitStatus, PullRequest
+from reconciler.preview.pulls.pull_requests import Comment, CommitStatus, PullRequest
 from schemas.errors import InputError, MoorageError
 
 

@@ -19,7 +19,7 @@ from reconciler.preview.preview import (
     Standing,
     Total,
 )
-from reconciler.preview.words import VERBS
+from reconciler.preview.rendering.words import VERBS
 from runtime.routes import Route, Target, WeightedTarget
 from schemas.problem import Problem
 from schemas.resource import key

@@ -8,9 +8,9 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.planning.plan import Plan
-from reconciler.preview.markdown import comment
-from reconciler.preview.masking import for_readers
 from reconciler.preview.preview import ApplicationPreview, Note, Preview
+from reconciler.preview.rendering.markdown import comment
+from reconciler.preview.rendering.masking import for_readers
 from tests.preview.examples import EXAMPLES, large
 from tests.preview.hostile import ATTACKS, PREVIEWS, TEXTS
 from tests.preview.reading_markdown import LINK, MARKER, left_open, offences, tokens

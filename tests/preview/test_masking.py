@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from placement.policy import Policy as PlacementPolicy
 from reconciler.preview.comparison import compare
-from reconciler.preview.markdown import comment
-from reconciler.preview.masking import for_readers
-from reconciler.preview.page import page
 from reconciler.preview.preview import Note, Preview
-from reconciler.preview.wording import headline
+from reconciler.preview.rendering.markdown import comment
+from reconciler.preview.rendering.masking import for_readers
+from reconciler.preview.rendering.page import page
+from reconciler.preview.rendering.wording import headline
 from tests.preview.examples import EXAMPLES, guests
 from tests.preview.reading_markdown import MARKER
 from tests.preview.stories import COMMITS, TIMEOUTS, at_rest, side

@@ -6,7 +6,7 @@ from importlib import resources
 import pytest
 from hypothesis import Phase, given, settings
 
-from reconciler.preview.page import page
+from reconciler.preview.rendering.page import page
 from tests.preview.examples import EXAMPLES, large
 from tests.preview.hostile import PREVIEWS
 from tests.preview.test_markdown import compare_with_golden

@@ -14,10 +14,10 @@ from reconciler.config import ApplicationConfig
 from reconciler.control.gates import OPEN
 from reconciler.planning.planner import plan
 from reconciler.preview.making import Terms
-from reconciler.preview.previewer import Parts, Previewer
-from reconciler.preview.pull_requests import PullRequest
-from reconciler.preview.settings import PreviewSettings
-from reconciler.preview.store import PreviewStore
+from reconciler.preview.pulls.previewer import Parts, Previewer
+from reconciler.preview.pulls.pull_requests import PullRequest
+from reconciler.preview.pulls.settings import PreviewSettings
+from reconciler.preview.pulls.store import PreviewStore
 from reconciler.source.application import GitApplication
 from reconciler.source.credentials import AGENT
 from reconciler.source.pulls import PullMirror
@@ -419,7 +419,7 @@ def test_a_damaged_store_is_begun_anew(tmp_path):
 
 def test_the_store_forgets_the_oldest_that_ended(tmp_path, monkeypatch):
     """Open ones are never forgotten."""
-    monkeypatch.setattr("reconciler.preview.store.KEPT", 2)
+    monkeypatch.setattr("reconciler.preview.pulls.store.KEPT", 2)
 
     async def tell(team):
         for number in range(1, 6):

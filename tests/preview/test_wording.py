@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from placement.inventory import ReplicaId
-from reconciler.preview.bars import bar, cells, text_bar
-from reconciler.preview.blocks import Block, Group, bounded
 from reconciler.preview.preview import ModelAt, ReplicaChange, Room
-from reconciler.preview.wording import headline
-from reconciler.preview.words import amounts, duration
+from reconciler.preview.rendering.bars import bar, cells, text_bar
+from reconciler.preview.rendering.blocks import Block, Group, bounded
+from reconciler.preview.rendering.wording import headline
+from reconciler.preview.rendering.words import amounts, duration
 from tests.preview.examples import EXAMPLES
 
 HEADLINES = {

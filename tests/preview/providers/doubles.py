@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from reconciler.preview.providers.addresses import Provider
-from reconciler.preview.providers.api import Patience
-from reconciler.preview.providers.provider import pull_requests
-from reconciler.preview.pull_requests import PullRequests
+from reconciler.preview.pulls.providers.addresses import Provider
+from reconciler.preview.pulls.providers.api import Patience
+from reconciler.preview.pulls.providers.provider import pull_requests
+from reconciler.preview.pulls.pull_requests import PullRequests
 from reconciler.source.secrets import SecretFrom
 from tests.preview.providers.described import Checked, Described
 from tests.preview.providers.people import TOKEN, Repository

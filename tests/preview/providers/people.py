@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hashlib import sha1
 from typing import Protocol
 
-from reconciler.preview.pull_requests import PullRequests
+from reconciler.preview.pulls.pull_requests import PullRequests
 
 TOKEN = "a-token-of-forty-characters-0123456789ab"
 

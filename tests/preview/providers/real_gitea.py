@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import httpx
 
-from reconciler.preview.providers.provider import pull_requests
-from reconciler.preview.pull_requests import PullRequests
+from reconciler.preview.pulls.providers.provider import pull_requests
+from reconciler.preview.pulls.pull_requests import PullRequests
 from reconciler.source.secrets import SecretFrom
 from scripts.api_excerpts import of_swagger
 from tests.preview.providers.described import Checked, Described

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import httpx
 
-from reconciler.preview.providers.addresses import Provider
-from reconciler.preview.providers.provider import pull_requests
-from reconciler.preview.pull_requests import PullRequests
+from reconciler.preview.pulls.providers.addresses import Provider
+from reconciler.preview.pulls.providers.provider import pull_requests
+from reconciler.preview.pulls.pull_requests import PullRequests
 from reconciler.source.secrets import SecretFrom
 from tests.preview.providers.doubles import QUICK, VARIABLE
 

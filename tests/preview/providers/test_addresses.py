@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.preview.providers.addresses import Place, place
+from reconciler.preview.pulls.providers.addresses import Place, place
 from schemas.errors import InputError
 
 PLACES = [

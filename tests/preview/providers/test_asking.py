@@ -7,8 +7,8 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from reconciler.preview.providers.addresses import Provider
-from reconciler.preview.pull_requests import CommitStatus
+from reconciler.preview.pulls.providers.addresses import Provider
+from reconciler.preview.pulls.pull_requests import CommitStatus
 from schemas.errors import InputError, TransientError, WaitError
 from tests.preview.providers.doubles import VARIABLE
 from tests.preview.providers.people import TOKEN

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pytest
 
-from reconciler.preview.pull_requests import CommitStatus, PullRequests
+from reconciler.preview.pulls.pull_requests import CommitStatus, PullRequests
 from schemas.errors import InputError
 from tests.preview.providers.people import Seen, Side
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from reconciler.preview.pull_requests import CommitStatus
+from reconciler.preview.pulls.pull_requests import CommitStatus
 from tests.preview.providers.bitbucket_double import BitbucketDouble
 from tests.preview.providers.github_double import GitHubDouble
 from tests.preview.providers.gitlab_double import GitLabDouble

@@ -7,10 +7,10 @@ from typing import ClassVar
 import pytest
 from structlog.testing import capture_logs
 
-from reconciler.preview.providers.addresses import place
-from reconciler.preview.providers.api import Api
-from reconciler.preview.providers.gitea import Gitea, host
-from reconciler.preview.pull_requests import CommitStatus
+from reconciler.preview.pulls.providers.addresses import place
+from reconciler.preview.pulls.providers.api import Api
+from reconciler.preview.pulls.providers.gitea import Gitea, host
+from reconciler.preview.pulls.pull_requests import CommitStatus
 from reconciler.source.secrets import SecretFrom
 from schemas.errors import InputError, TransientError
 from tests.preview.providers.doubles import QUICK

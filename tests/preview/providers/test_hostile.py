@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.preview.providers.addresses import Provider
-from reconciler.preview.pull_requests import CommitStatus
+from reconciler.preview.pulls.providers.addresses import Provider
+from reconciler.preview.pulls.pull_requests import CommitStatus
 from schemas.errors import MoorageError, TransientError
 from tests.preview.providers.scripted import ADDRESSES, PRIVATE, Script, answer, is_public
 

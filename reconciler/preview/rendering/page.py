@@ -11,9 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from placement.quantity import readable_bytes
 from reconciler.cli.text import plain
-from reconciler.preview import details, rows, wording, words
-from reconciler.preview.bars import MEANINGS, Bar
 from reconciler.preview.preview import Preview, Verdict
+from reconciler.preview.rendering import details, rows, wording, words
+from reconciler.preview.rendering.bars import MEANINGS, Bar
 
 OPEN_BELOW: Final = 30
 """Items of a kind up to which they are unfolded."""
@@ -38,7 +38,7 @@ def page(preview: Preview, title: str) -> str:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=PackageLoader("reconciler.preview"),
+        loader=PackageLoader("reconciler.preview.rendering"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -13,13 +13,13 @@ from hashlib import sha256
 from reconciler.config import ApplicationConfig, Config
 from reconciler.preview.document import page_address
 from reconciler.preview.making import World
-from reconciler.preview.previewer import Parts, Previewer
-from reconciler.preview.providers.provider import pull_requests
-from reconciler.preview.pull_requests import PullRequests
-from reconciler.preview.service import PreviewService, Shown
+from reconciler.preview.pulls.previewer import Parts, Previewer
+from reconciler.preview.pulls.providers.provider import pull_requests
+from reconciler.preview.pulls.pull_requests import PullRequests
+from reconciler.preview.pulls.service import PreviewService, Shown
+from reconciler.preview.pulls.settings import PreviewSettings
+from reconciler.preview.pulls.store import PreviewStore
 from reconciler.preview.serving import Timeouts
-from reconciler.preview.settings import PreviewSettings
-from reconciler.preview.store import PreviewStore
 from reconciler.source.credentials import AGENT, Credentials
 from reconciler.source.pulls import PullMirror
 from reconciler.source.urls import location, redacted

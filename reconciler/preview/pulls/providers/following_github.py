@@ -5,12 +5,12 @@ Labels are each one's own. Sources: docs.github.com/rest, and the description th
 
 from typing import ClassVar
 
-from reconciler.preview.providers.alike import MOST, address_field, in_order, shortened
-from reconciler.preview.providers.answers import Told
-from reconciler.preview.providers.api import Api
-from reconciler.preview.providers.calls import GONE, Call
-from reconciler.preview.providers.comments import Comments, Said
-from reconciler.preview.pull_requests import CONTEXT, Comment, CommitStatus, PullRequest, PullState
+from reconciler.preview.pulls.providers.alike import MOST, address_field, in_order, shortened
+from reconciler.preview.pulls.providers.answers import Told
+from reconciler.preview.pulls.providers.api import Api
+from reconciler.preview.pulls.providers.calls import GONE, Call
+from reconciler.preview.pulls.providers.comments import Comments, Said
+from reconciler.preview.pulls.pull_requests import CONTEXT, Comment, CommitStatus, PullRequest, PullState
 
 
 class FollowingGitHub:

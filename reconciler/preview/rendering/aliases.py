@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from placement.inventory import ReplicaId
-from reconciler.preview.ownership import OTHERS, Owners
 from reconciler.preview.preview import Preview
+from reconciler.preview.rendering.ownership import OTHERS, Owners
 from schemas.resource import ResourceKey, key
 
 ANOTHER_MODEL: Final = f"{OTHERS}'s model"

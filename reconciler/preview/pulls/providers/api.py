@@ -18,9 +18,9 @@ import httpx
 import stamina
 import structlog
 
-from reconciler.preview.providers.answers import Answer, Told
-from reconciler.preview.providers.calls import Call
-from reconciler.preview.providers.limits import pause
+from reconciler.preview.pulls.providers.answers import Answer, Told
+from reconciler.preview.pulls.providers.calls import Call
+from reconciler.preview.pulls.providers.limits import pause
 from reconciler.source.secrets import SecretFrom
 from schemas.errors import InputError, TransientError, WaitError
 
@@ -100,7 +100,7 @@ class Api:
     async def ask(self, call: Call) -> Answer:
         """The answer, which is a success or a status that the call takes. Writes go one by one.
 
-        Raises what :class:`~reconciler.preview.pull_requests.PullRequests` lists.
+        Raises what :class:`~reconciler.preview.pulls.pull_requests.PullRequests` lists.
         """
         if not call.writes:
             return await self._tried(call)

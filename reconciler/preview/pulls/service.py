@@ -13,8 +13,8 @@ from reconciler.control.approval import Previewed
 from reconciler.planning.order import Step
 from reconciler.planning.plan import Plan
 from reconciler.preview.preview import Preview
-from reconciler.preview.previewer import Previewer
-from reconciler.preview.store import Previewing, PreviewStore
+from reconciler.preview.pulls.previewer import Previewer
+from reconciler.preview.pulls.store import Previewing, PreviewStore
 from reconciler.source.urls import location, redacted
 from reconciler.status import ApplicationStatus, SyncRecord
 from runtime.operations import Result

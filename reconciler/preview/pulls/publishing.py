@@ -2,7 +2,7 @@
 
 The comment is edited where head, plans or verdict changed, and not for memory that moves by itself: providers
 count what is written. It names nothing of other applications. What a comment says is decided in
-:mod:`reconciler.preview.markdown`.
+:mod:`reconciler.preview.rendering.markdown`.
 """
 
 import re
@@ -11,14 +11,14 @@ from dataclasses import replace
 
 import structlog
 
-from reconciler.preview.eligible import Refusal
-from reconciler.preview.markdown import comment
-from reconciler.preview.masking import for_readers
 from reconciler.preview.preview import MILDEST_FIRST, Preview
-from reconciler.preview.pull_requests import CommitStatus, PullRequest, PullRequests, StatusState
-from reconciler.preview.settings import PreviewSettings
-from reconciler.preview.store import Published
-from reconciler.preview.wording import headline
+from reconciler.preview.pulls.eligible import Refusal
+from reconciler.preview.pulls.pull_requests import CommitStatus, PullRequest, PullRequests, StatusState
+from reconciler.preview.pulls.settings import PreviewSettings
+from reconciler.preview.pulls.store import Published
+from reconciler.preview.rendering.markdown import comment
+from reconciler.preview.rendering.masking import for_readers
+from reconciler.preview.rendering.wording import headline
 from schemas.codec import digest, encode
 from schemas.errors import InputError
 

@@ -7,10 +7,10 @@ not ask who they are (GitHub Actions' answers 403): for those it has to be a bot
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from reconciler.preview.providers.answers import Told
-from reconciler.preview.providers.api import Api
-from reconciler.preview.providers.calls import Call
-from reconciler.preview.pull_requests import Comment
+from reconciler.preview.pulls.providers.answers import Told
+from reconciler.preview.pulls.providers.api import Api
+from reconciler.preview.pulls.providers.calls import Call
+from reconciler.preview.pulls.pull_requests import Comment
 
 MOST: Final = 3_000
 """Comments that are looked through; GitHub takes 2,500 on one pull request."""

@@ -1,6 +1,6 @@
 """The parts of a preview as rows of texts, most severe first: what Markdown, HTML and the terminal lay out.
 
-Pure. What belongs to others and has no name any more (:mod:`reconciler.preview.masking`) is in no row: it is
+Pure. What belongs to others and has no name any more (:mod:`reconciler.preview.rendering.masking`) is in no row: it is
 counted in a line of its own.
 """
 
@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.planning.plan import Failure
-from reconciler.preview.bars import Bar, bar
-from reconciler.preview.ownership import Owners
 from reconciler.preview.preview import (
     ApplicationPreview,
     ModelAt,
@@ -20,8 +18,10 @@ from reconciler.preview.preview import (
     Standing,
     Verb,
 )
-from reconciler.preview.wording import subject
-from reconciler.preview.words import (
+from reconciler.preview.rendering.bars import Bar, bar
+from reconciler.preview.rendering.ownership import Owners
+from reconciler.preview.rendering.wording import subject
+from reconciler.preview.rendering.words import (
     NO_REMEDY,
     SHORT,
     VERBS,

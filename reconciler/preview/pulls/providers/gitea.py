@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import ClassVar, Final
 
-from reconciler.preview.providers.api import Host
-from reconciler.preview.providers.calls import GONE, Call
-from reconciler.preview.providers.following_github import FollowingGitHub
-from reconciler.preview.pull_requests import Comment
+from reconciler.preview.pulls.providers.api import Host
+from reconciler.preview.pulls.providers.calls import GONE, Call
+from reconciler.preview.pulls.providers.following_github import FollowingGitHub
+from reconciler.preview.pulls.pull_requests import Comment
 from schemas.errors import TransientError
 
 MOST_LABELS: Final = 1_000

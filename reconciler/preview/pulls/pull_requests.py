@@ -1,6 +1,6 @@
 """Pull requests of one repository, and what is said on them: values and the protocol of a provider.
 
-Nothing here knows a provider; each is an adapter of its own below :mod:`reconciler.preview.providers`.
+Nothing here knows a provider; each is an adapter of its own below :mod:`reconciler.preview.pulls.providers`.
 Everything that a pull request says was written by somebody else, and nothing of it is believed but ids.
 """
 

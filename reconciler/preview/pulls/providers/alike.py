@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from reconciler.observability.notifications import is_web
-from reconciler.preview.pull_requests import CommitStatus, PullRequest
+from reconciler.preview.pulls.pull_requests import CommitStatus, PullRequest
 
 MOST: Final = 1_000
 """Open pull requests that are read."""

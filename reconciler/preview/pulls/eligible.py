@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reconciler.config import ApplicationConfig
-from reconciler.preview.pull_requests import PullRequest
-from reconciler.preview.settings import PreviewSettings
+from reconciler.preview.pulls.pull_requests import PullRequest
+from reconciler.preview.pulls.settings import PreviewSettings
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from reconciler.planning.plan import Failure, Load, Plan, RouteChange, Turn, Unload
-from reconciler.preview.aliases import ANOTHER_MODEL, Aliases
-from reconciler.preview.ownership import OTHERS, Owners
 from reconciler.preview.preview import (
     ApplicationPreview,
     ModelAt,
@@ -20,6 +18,8 @@ from reconciler.preview.preview import (
     ServingChange,
     Standing,
 )
+from reconciler.preview.rendering.aliases import ANOTHER_MODEL, Aliases
+from reconciler.preview.rendering.ownership import OTHERS, Owners
 from runtime.routes import MirrorTarget, Route, Target, WeightedTarget
 from schemas.resource import ResourceKey, key
 

@@ -5,9 +5,9 @@ Pure. Texts come escaped.
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from reconciler.preview.blocks import Block, Group
-from reconciler.preview.escaping import inside_html
-from reconciler.preview.words import counted
+from reconciler.preview.rendering.blocks import Block, Group
+from reconciler.preview.rendering.escaping import inside_html
+from reconciler.preview.rendering.words import counted
 
 LISTED = 20
 """Rows of each kind that are shown unfolded, and before the rest of any kind."""

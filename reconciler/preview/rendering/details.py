@@ -1,6 +1,6 @@
 """What a reader unfolds: the manifests' differences field by field, every move on server replicas, every route.
 
-Pure; texts like those of :mod:`reconciler.preview.rows`, for the same renderers.
+Pure; texts like those of :mod:`reconciler.preview.rendering.rows`, for the same renderers.
 """
 
 import json
@@ -12,7 +12,7 @@ from placement.inventory import ReplicaId
 from placement.quantity import readable_bytes
 from reconciler.planning.plan import Plan
 from reconciler.preview.preview import ApplicationPreview, ResourceChange
-from reconciler.preview.words import SHORT, Name, Phrase, joined, replica, route
+from reconciler.preview.rendering.words import SHORT, Name, Phrase, joined, replica, route
 
 MOVES: Final = ("What", "Model", "Version", "Server replica", "Memory", "Because")
 ROUTES: Final = ("Name", "Before", "On the way", "After")

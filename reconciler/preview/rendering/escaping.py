@@ -12,7 +12,7 @@ from html import escape as html_escape
 from typing import Final
 
 from reconciler.cli.text import plain
-from reconciler.preview.words import Name
+from reconciler.preview.rendering.words import Name
 
 BREAK: Final = "\N{ZERO WIDTH SPACE}"
 LONGEST: Final = 400

@@ -9,9 +9,9 @@ from itertools import groupby
 
 from reconciler.cli.text import plain
 from reconciler.planning.plan import Failure
-from reconciler.preview.ownership import Owners
 from reconciler.preview.preview import MILDEST_FIRST, ApplicationPreview, Preview, ServingChange
-from reconciler.preview.words import (
+from reconciler.preview.rendering.ownership import Owners
+from reconciler.preview.rendering.words import (
     PLAN,
     SYMBOLS,
     TITLES,

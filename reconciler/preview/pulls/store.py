@@ -15,7 +15,7 @@ from pathlib import Path
 from cattrs import BaseValidationError
 
 from reconciler.control.approval import Previewed
-from reconciler.preview.pull_requests import PullRequest
+from reconciler.preview.pulls.pull_requests import PullRequest
 from schemas.codec import decode, encode_terse
 from schemas.errors import StopError
 

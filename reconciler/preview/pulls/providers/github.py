@@ -8,9 +8,9 @@ GitHub asks for a second between writes (*Best practices for using the REST API*
 from typing import ClassVar
 from urllib.parse import quote
 
-from reconciler.preview.providers.api import Host
-from reconciler.preview.providers.calls import GONE, Call
-from reconciler.preview.providers.following_github import FollowingGitHub
+from reconciler.preview.pulls.providers.api import Host
+from reconciler.preview.pulls.providers.calls import GONE, Call
+from reconciler.preview.pulls.providers.following_github import FollowingGitHub
 
 
 def host(url: str) -> Host:

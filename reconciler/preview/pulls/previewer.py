@@ -16,16 +16,16 @@ import structlog
 
 from reconciler.config import ApplicationConfig
 from reconciler.control.approval import Previewed
-from reconciler.preview.eligible import Refusal, concerned, followed_ref, refusal_of
 from reconciler.preview.making import Terms, World, made_of, planned_from
-from reconciler.preview.outcomes import ended_words, sync_words
 from reconciler.preview.preview import Preview
-from reconciler.preview.publishing import Publisher
-from reconciler.preview.pull_requests import PullRequest, PullRequests
+from reconciler.preview.pulls.eligible import Refusal, concerned, followed_ref, refusal_of
+from reconciler.preview.pulls.outcomes import ended_words, sync_words
+from reconciler.preview.pulls.publishing import Publisher
+from reconciler.preview.pulls.pull_requests import PullRequest, PullRequests
+from reconciler.preview.pulls.settings import PreviewSettings
+from reconciler.preview.pulls.store import Previewing, PreviewStore, Published
 from reconciler.preview.reading import Reader
 from reconciler.preview.serving import Timeouts
-from reconciler.preview.settings import PreviewSettings
-from reconciler.preview.store import Previewing, PreviewStore, Published
 from reconciler.source.urls import redacted
 from reconciler.status import SyncRecord
 from runtime.state import LiveState

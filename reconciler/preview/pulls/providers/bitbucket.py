@@ -11,12 +11,12 @@ import re
 from base64 import b64encode
 from typing import Final
 
-from reconciler.preview.providers.alike import MOST, address_field, in_order, shortened
-from reconciler.preview.providers.answers import Told
-from reconciler.preview.providers.api import Api, Host
-from reconciler.preview.providers.calls import GONE, Call
-from reconciler.preview.providers.comments import Comments, Said
-from reconciler.preview.pull_requests import (
+from reconciler.preview.pulls.providers.alike import MOST, address_field, in_order, shortened
+from reconciler.preview.pulls.providers.answers import Told
+from reconciler.preview.pulls.providers.api import Api, Host
+from reconciler.preview.pulls.providers.calls import GONE, Call
+from reconciler.preview.pulls.providers.comments import Comments, Said
+from reconciler.preview.pulls.pull_requests import (
     CONTEXT,
     Comment,
     CommitStatus,

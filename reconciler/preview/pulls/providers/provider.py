@@ -5,10 +5,10 @@ from typing import Final
 
 import httpx
 
-from reconciler.preview.providers import bitbucket, gitea, github, gitlab
-from reconciler.preview.providers.addresses import Provider, place
-from reconciler.preview.providers.api import USUAL, Api, Host, Patience
-from reconciler.preview.pull_requests import PullRequests
+from reconciler.preview.pulls.providers import bitbucket, gitea, github, gitlab
+from reconciler.preview.pulls.providers.addresses import Provider, place
+from reconciler.preview.pulls.providers.api import USUAL, Api, Host, Patience
+from reconciler.preview.pulls.pull_requests import PullRequests
 from reconciler.source.secrets import SecretFrom
 
 _ADAPTERS: Final[dict[Provider, tuple[Callable[[str], Host], Callable[[Api, str], PullRequests]]]] = {

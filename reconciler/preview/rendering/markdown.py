@@ -1,19 +1,19 @@
 """A preview as the comment on a pull request: the verdict first, the worst first, everything else folded.
 
 Pure. GitHub, GitLab, Gitea and Bitbucket read it, so it keeps to what they have in common: tables, fences and
-``<details>``. It is made of blocks that are shown whole or not at all (:mod:`reconciler.preview.blocks`), of
-texts that are escaped (:mod:`reconciler.preview.escaping`); which texts, the rows say.
+``<details>``. It is made of blocks that are shown whole or not at all (:mod:`reconciler.preview.rendering.blocks`), of
+texts that are escaped (:mod:`reconciler.preview.rendering.escaping`); which texts, the rows say.
 """
 
 from collections.abc import Iterator, Sequence
 
-from reconciler.preview.bars import legend, text_bar
-from reconciler.preview.blocks import Block, Group, Left, bounded
-from reconciler.preview.details import MOVES, ROUTES, Difference, differences, move_rows, route_rows
-from reconciler.preview.escaping import block_line, code, fence, item, phrase, prose
-from reconciler.preview.layout import LISTED, fold, folded_table, group, listing, paragraphs, table
 from reconciler.preview.preview import ApplicationPreview, Note, Preview
-from reconciler.preview.rows import (
+from reconciler.preview.rendering.bars import legend, text_bar
+from reconciler.preview.rendering.blocks import Block, Group, Left, bounded
+from reconciler.preview.rendering.details import MOVES, ROUTES, Difference, differences, move_rows, route_rows
+from reconciler.preview.rendering.escaping import block_line, code, fence, item, phrase, prose
+from reconciler.preview.rendering.layout import LISTED, fold, folded_table, group, listing, paragraphs, table
+from reconciler.preview.rendering.rows import (
     MODELS,
     FailureRow,
     ModelRow,
@@ -28,8 +28,16 @@ from reconciler.preview.rows import (
     unnamed_models,
     warnings,
 )
-from reconciler.preview.wording import application_words, beside, mended, sentence, symbol, title, waiting
-from reconciler.preview.words import (
+from reconciler.preview.rendering.wording import (
+    application_words,
+    beside,
+    mended,
+    sentence,
+    symbol,
+    title,
+    waiting,
+)
+from reconciler.preview.rendering.words import (
     ARTIFACTS,
     Phrase,
     capacity,

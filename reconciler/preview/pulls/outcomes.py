@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reconciler.preview.pull_requests import PullRequest
+from reconciler.preview.pulls.pull_requests import PullRequest
 from reconciler.status import SyncRecord
 
 

@@ -1,0 +1,1 @@
+"""Pull requests at their providers: looked at, previewed, told, and remembered."""
