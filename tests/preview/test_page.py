@@ -142,5 +142,5 @@ def test_digests_are_whole():
 
 def test_templates_are_part_of_the_package():
     """They are found where the code is, whatever it was installed from."""
-    folder = resources.files("reconciler.preview") / "templates"
+    folder = resources.files("reconciler.preview.rendering") / "templates"
     assert {"page.html", "style.css"} <= {each.name for each in folder.iterdir()}
