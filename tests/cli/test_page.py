@@ -11,6 +11,7 @@ from typer import Typer
 from reconciler.cli.main import app
 from reconciler.cli.resources import COLUMNS, WIDE
 from reconciler.web.api import make_app
+from reconciler.web.previews import preview_routes
 from reconciler.web.signals import signal_routes
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -43,8 +44,8 @@ def test_the_columns_are_those_of_the_page() -> None:
 def test_every_path_has_a_row() -> None:
     """With its method, and no other has one."""
     nobody: Any = SimpleNamespace(controller=None, metrics=None, board=None)
-    signals = signal_routes(nobody, nobody, nobody, "")
-    routes = [route for route in make_app(nobody, None, signals).routes if isinstance(route, Route)]
+    further = [*signal_routes(nobody, nobody, nobody, ""), *preview_routes(nobody)]
+    routes = [route for route in make_app(nobody, None, further).routes if isinstance(route, Route)]
     served = {
         f"{'POST' if 'POST' in (route.methods or ()) else 'GET'} {route.path.replace(':int', '')}"
         for route in routes
