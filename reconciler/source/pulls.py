@@ -76,10 +76,15 @@ def whole_repository(address: str, folder: Path, credentials: Credentials) -> It
     yield folder if local is None else local
 
 
+def is_fetchable(ref: str) -> bool:
+    """True for what may be asked for: HEAD (what the remote shows first), and whole names of a bounded length."""
+    if ref == "HEAD":
+        return True
+    return ref.startswith("refs/") and len(ref.encode("utf-8", "replace")) <= MAX_REF and _is_valid(ref)
+
+
 def _checked(ref: str) -> str:
-    if ref == "HEAD":  # what the remote has checked out, or shows first
-        return ref
-    if ref.startswith("refs/") and len(ref.encode("utf-8", "replace")) <= MAX_REF and _is_valid(ref):
+    if is_fetchable(ref):
         return ref
     hint = "whole names are asked for, as refs/heads/main"
     raise InputError("RevisionNotFound", f"{ref[:200]!r} is no name of a ref", hint)

@@ -310,6 +310,36 @@ def test_a_merge_keeps_what_was_shown_and_has_plans_judged_again(tmp_path):
     story(tmp_path, tell)
 
 
+def test_one_that_is_gone_altogether_counts_as_closed(tmp_path):
+    """And the others are looked at all the same."""
+
+    async def tell(team):
+        team.propose(1, MORE)
+        team.propose(2, MORE)
+        await team.round()
+        del team.pulls.pulls[1]
+        head = team.propose(2, {**BASE, "pear.yaml": model("pear")})
+        await team.round()
+        assert [each.pull.state for each in team.store.all()] == ["closed", "open"]
+        assert head in team.pulls.statuses
+
+    story(tmp_path, tell)
+
+
+def test_a_branch_with_an_impossible_name_costs_nobody_else_theirs(tmp_path):
+    """It is told that its head cannot be read."""
+
+    async def tell(team):
+        team.propose(1, MORE)
+        team.pulls.change(1, head_ref="refs/heads/a..b", head="f" * 40)
+        head = team.propose(2, MORE)
+        await team.round()
+        assert team.store.all()[0].reason == "RevisionNotFound"
+        assert head in team.pulls.statuses
+
+    story(tmp_path, tell)
+
+
 def test_a_closed_pull_request_shows_no_plan_any_more(tmp_path):
     """What it showed approves nothing."""
 

@@ -45,10 +45,5 @@ def concerned(
     return tuple(
         each
         for each in applications
-        if followed_ref(each.revision) == branch or (each.revision == "HEAD" and default == pull.base)
+        if each.revision in (pull.base_branch, branch) or (each.revision == "HEAD" and default == pull.base)
     )
-
-
-def followed_ref(revision: str) -> str:
-    """The ref of what an application follows, as if it were a branch."""
-    return revision if revision == "HEAD" or revision.startswith("refs/") else f"refs/heads/{revision}"

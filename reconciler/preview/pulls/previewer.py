@@ -18,7 +18,7 @@ from reconciler.config import ApplicationConfig
 from reconciler.control.approval import Previewed
 from reconciler.preview.making import Terms, World, made_of, planned_from
 from reconciler.preview.preview import Preview
-from reconciler.preview.pulls.eligible import Refusal, concerned, followed_ref, refusal_of
+from reconciler.preview.pulls.eligible import Refusal, concerned, refusal_of
 from reconciler.preview.pulls.outcomes import ended_words, sync_words
 from reconciler.preview.pulls.publishing import Publisher
 from reconciler.preview.pulls.pull_requests import PullRequest, PullRequests
@@ -26,6 +26,7 @@ from reconciler.preview.pulls.settings import PreviewSettings
 from reconciler.preview.pulls.store import Previewing, PreviewStore, Published
 from reconciler.preview.reading import Reader
 from reconciler.preview.serving import Timeouts
+from reconciler.source.pulls import is_fetchable
 from reconciler.source.urls import redacted
 from reconciler.status import SyncRecord
 from runtime.state import LiveState
@@ -128,8 +129,11 @@ class Previewer:
         except (StopError, WaitError):
             raise
         except MoorageError as error:
-            facts = {"repository": self.repository, "number": number, "reason": error.reason}
-            log.warning("pull request not previewed", **facts, error=error.message)
+            self._tell_fault(number, error)
+
+    def _tell_fault(self, number: int, error: MoorageError) -> None:
+        facts = {"repository": self.repository, "number": number, "reason": error.reason}
+        log.warning("pull request not previewed", **facts, error=error.message)
 
     # Looking.
 
@@ -147,13 +151,25 @@ class Previewer:
         """Which pull requests are open, where they are, and which of those that were are not any more."""
         opened = {pull.number: pull for pull in await self._parts.pulls.opened()}
         refs = {f"refs/heads/{pull.base_branch}" for pull in opened.values()}
-        refs.update(pull.head_ref for pull in opened.values() if pull.head_ref)
-        refs.update(followed_ref(each.revision) for each in self._parts.applications())
-        self._commits = await asyncio.to_thread(self._parts.mirror.fetch, sorted(refs))
+        refs.update(pull.head_ref for pull in opened.values())
+        refs.update("HEAD" for each in self._parts.applications() if each.revision == "HEAD")
+        wanted = sorted(filter(is_fetchable, refs))  # one that is no name must not cost all others theirs
+        self._commits = await asyncio.to_thread(self._parts.mirror.fetch, wanted)
         self._open = {number: self._as_fetched(pull) for number, pull in opened.items()}
         for known in self._parts.store.of(self.repository):
             if known.pull.state == "open" and known.pull.number not in opened:
-                await self._end(known)
+                await self._end_alone(known)
+
+    async def _end_alone(self, known: Previewing) -> None:
+        """As :meth:`_update_alone`; one that is gone altogether counts as closed."""
+        try:
+            await self._end(known)
+        except (StopError, WaitError):
+            raise
+        except MoorageError as error:
+            self._tell_fault(known.pull.number, error)
+            if error.reason == "PullRequestNotFound":
+                self._parts.store.put(replace(known, pull=replace(known.pull, state="closed")))
 
     def _as_fetched(self, pull: PullRequest) -> PullRequest:
         """With the commits that were fetched, which may be newer than what the provider told before."""
@@ -191,7 +207,7 @@ class Previewer:
         try:
             await self._tell_outcome(number, ended_words(known.pull, known.syncs))
         except MoorageError as error:
-            log.warning("outcome not told", repository=self.repository, number=number, reason=error.reason)
+            self._tell_fault(number, error)
 
     async def _tell_outcome(self, number: int, outcome: str) -> None:
         """Say in the comment what became of a pull request."""

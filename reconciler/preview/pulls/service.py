@@ -58,6 +58,7 @@ class PreviewService:
         self._previewers = {each.repository: each for each in previewers}
         self._applications = applications
         self._ended: asyncio.Queue[SyncRecord] = asyncio.Queue()
+        self._syncing: set[str] = set()
 
     async def run(self) -> None:
         """Keep all previews up to date until cancelled."""
@@ -107,12 +108,18 @@ class PreviewService:
         """Nothing to do: a source that moved is planned next."""
 
     def planned(self, application: str, plan: Plan, seconds: float) -> None:  # noqa: ARG002 (the protocol's)
-        """The world or a base branch may have moved."""
+        """The world or a base branch may have moved. A sync moves it all the time: its end is soon enough, and
+        planning must not slow it down."""
+        if not self._syncing:
+            self._stir()
+
+    def _stir(self) -> None:
         for previewer in self._previewers.values():
             previewer.stir()
 
     def sync_started(self, application: str, plan: Plan, who: str) -> None:  # noqa: ARG002 (the protocol's)
         """A push may be a merge that nobody told of."""
+        self._syncing.add(application)
         self.hint((application,))
 
     def step_ended(self, application: str, step: Step, result: Result, seconds: float) -> None:
@@ -120,6 +127,8 @@ class PreviewService:
 
     def sync_ended(self, record: SyncRecord, seconds: float) -> None:  # noqa: ARG002 (the protocol's)
         """What became of a merge is told where it was shown."""
+        self._syncing.discard(record.application)
+        self._stir()
         if record.preview.where:
             self._ended.put_nowait(record)
 
