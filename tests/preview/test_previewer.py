@@ -12,6 +12,7 @@ import pytest
 
 from reconciler.config import ApplicationConfig
 from reconciler.control.gates import OPEN
+from reconciler.control.sync_policy import SyncPolicy
 from reconciler.planning.planner import plan
 from reconciler.preview.making import Terms
 from reconciler.preview.pulls.previewer import Parts, Previewer
@@ -66,6 +67,7 @@ class Team:
         self.settings = PreviewSettings(str(folder / "r.git"), "gitea", SecretFrom(env="NONE"), **settings)
         self.repository.commit(BASE)
         self.application = ApplicationConfig("app", str(folder / "r.git"), "main")
+        self.applications = [self.application]
         self.previewer = self.start()
 
     def start(self) -> Previewer:
@@ -77,7 +79,7 @@ class Team:
             world=self.world,
             store=self.store,
             timeouts=TIMEOUTS,
-            applications=lambda: [self.application],
+            applications=lambda: self.applications,
             known=tuple,
             link=lambda _: "",
             now=lambda: NOON,
@@ -134,6 +136,25 @@ def test_an_open_pull_request_is_told_once(tmp_path):
             await team.round()
         assert len(team.comments(1)) == team.written == 1
         assert (team.pulls.statuses[head].state, team.pulls.written["status"]) == ("success", 1)
+
+    story(tmp_path, tell)
+
+
+def test_a_pull_request_of_several_applications_gets_one_comment(tmp_path):
+    """With a part for each, in the order in which they are synced."""
+
+    async def tell(team):
+        address = str(team.repository.folder)
+        first = ApplicationConfig("zebra", address, "main", "a")
+        after = ApplicationConfig("ant", address, "main", "b", sync=SyncPolicy(depends_on=("zebra",)))
+        base = {"a/server.yaml": server(), "b/iris.yaml": model("iris")}
+        team.repository.commit(base)
+        team.applications = [after, first]
+        team.propose(1, {**base, "a/more.yaml": server("more"), "b/wine.yaml": model("wine")})
+        await team.round()
+        (text,) = team.comments(1)
+        assert 0 < text.index("`zebra`") < text.index("`ant`")
+        assert [each.application for each in team.store.all()[0].plans] == ["zebra", "ant"]
 
     story(tmp_path, tell)
 
