@@ -19,6 +19,9 @@ from reconciler.preview.reading import Reader
 from reconciler.source.pulls import PullMirror
 from schemas.errors import InputError
 
+UNMERGEABLE = frozenset({"MergeConflict", "MergeRefused", "MergeTooLarge", "NoMergeBase", "TreeMalformed"})
+"""Reasons that are the pull request's own: there is no merge result to plan."""
+
 
 async def preview_pull(
     told: Config, settings: PreviewSettings, number: int, inventory: Path | None, *, dry_run: bool
@@ -37,7 +40,7 @@ async def preview_pull(
             try:
                 made = await asyncio.to_thread(_made, pull, told, settings, inventory)
             except InputError as error:
-                if error.reason not in ("MergeConflict", "NoMergeBase"):
+                if error.reason not in UNMERGEABLE:
                     raise
                 refusal = Refusal(error.reason, error.message)
         if made is not None and not dry_run:
