@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.config import ApplicationConfig
+from reconciler.control.approval import NOTHING_SHOWN, PlanStanding
 from reconciler.control.intent import Intent
 from reconciler.control.intent_store import IntentStore
 from reconciler.control.loop import Controller
@@ -118,9 +119,17 @@ class MortalHistory(History):
         super().interrupt(now)
         self.fate.meet("after interrupt")
 
-    def begin(self, plan: Plan, author: str, message: str, who: str, now: datetime) -> int:
+    def begin(
+        self,
+        plan: Plan,
+        author: str,
+        message: str,
+        who: str,
+        now: datetime,
+        preview: PlanStanding = NOTHING_SHOWN,
+    ) -> int:
         self.fate.meet("before begin")
-        sync = super().begin(plan, author, message, who, now)
+        sync = super().begin(plan, author, message, who, now, preview)
         self.fate.meet("after begin")
         return sync
 
