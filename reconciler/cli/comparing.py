@@ -14,10 +14,11 @@ from reconciler.config import ApplicationConfig, Config
 from reconciler.desired import Desired
 from reconciler.inventory.fitting import described, fitted
 from reconciler.inventory.reading import InventoryFile, read_inventory
-from reconciler.preview.comparison import Commits, Side, assumed, compare
+from reconciler.preview.comparison import Commits, compare
 from reconciler.preview.preview import Note, Preview
 from reconciler.preview.pulls.parts import timeouts
 from reconciler.preview.reading import Comparison, Reader, Sides
+from reconciler.preview.ways import Side, assumed
 from reconciler.source.pulls import whole_repository
 from runtime.state import LiveState
 from schemas.errors import InputError

@@ -5,46 +5,29 @@ leaves; the difference of the two outcomes is what the merge adds. Nothing here 
 the one that a sync of the merge makes as long as live state and policy stay what they are.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from reconciler.desired import Desired
 from reconciler.planning.diff import all_fields, field_changes
-from reconciler.planning.outcome import outcome
 from reconciler.planning.plan import Failure, FieldChange, Held, Plan
-from reconciler.planning.planner import Policy, basis_facts, plan
+from reconciler.planning.planner import basis_facts
 from reconciler.preview.preview import (
-    MILDEST_FIRST,
     ApplicationPreview,
     Note,
     Preview,
     ResourceChange,
     ServingChange,
-    Verdict,
 )
 from reconciler.preview.rooms import capacity, replica_changes
 from reconciler.preview.serving import NO_TIMEOUTS, Timeouts
 from reconciler.preview.serving_changes import serving_changes
+from reconciler.preview.verdict import verdict
+from reconciler.preview.ways import Side, Way, go
 from reconciler.secrecy import shown_plan
 from runtime.state import LiveState
 from schemas.codec import digest
 from schemas.problem import Problem
 from schemas.resource import Resource, ResourceKey
-
-REASON = "Preview"
-"""Why these plans are made."""
-
-
-@dataclass(frozen=True)
-class Side:
-    """One application as the pull request finds it and leaves it, what planning it depends on, and what
-    a reviewer should know of it. ``depends_on`` are applications without which it is not synced."""
-
-    base: Desired
-    head: Desired
-    policy: Policy
-    notes: tuple[Note, ...] = ()
-    depends_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,33 +39,6 @@ class Commits:
     merged: bool
 
 
-@dataclass(frozen=True)
-class Way:
-    """Plans of one side in sync order, and the states that they were made against and leave: one more.
-    ``blocked`` says of which application each one waits in vain that is not well; empty where none does, and
-    then nothing of it is executed."""
-
-    plans: tuple[Plan, ...]
-    states: tuple[LiveState, ...]
-    blocked: tuple[str, ...]
-
-    @property
-    def end(self) -> LiveState:
-        """What is left by the last one."""
-        return self.states[-1]
-
-    @property
-    def executed(self) -> tuple[Plan, ...]:
-        """Those plans that nothing keeps from being executed."""
-        return tuple(made for made, cause in zip(self.plans, self.blocked, strict=True) if not cause)
-
-    @property
-    def failures(self) -> Mapping[tuple[ResourceKey, str], Failure]:
-        """What cannot be brought about in the end, by key and reason: each plan tells of the whole runtime."""
-        last = self.plans[-1].failures if self.plans else ()
-        return {(failure.key, failure.reason): failure for failure in last}
-
-
 def compare(
     commits: Commits,
     sides: Sequence[Side],
@@ -91,8 +47,8 @@ def compare(
     notes: tuple[Note, ...] = (),
 ) -> Preview:
     """The preview of ``sides``, which are in sync order, against ``live``."""
-    base = _way(live, ((side, side.base) for side in sides))
-    head = _way(live, ((side, side.head) for side in sides))
+    base = go(live, ((side, side.base) for side in sides))
+    head = go(live, ((side, side.head) for side in sides))
     serving = serving_changes(live, base.end, head.end, head.executed, timeouts)
     parts = _Parts(sides, base, head, serving)
     told = [number for number in range(len(sides)) if parts.says_anything(number)]
@@ -102,7 +58,7 @@ def compare(
         base=commits.base,
         head=commits.head,
         merged=commits.merged,
-        verdict=_verdict(applications),
+        verdict=verdict(applications),
         applications=applications,
         replicas=replicas,
         before=capacity(each.before for each in replicas),
@@ -112,34 +68,6 @@ def compare(
         digest=digest({each.application: each.plan.digest for each in applications}),
         basis=digest({each.application: each.plan.basis for each in applications}),
     )
-
-
-def assumed(sides: Sequence[Side], live: LiveState) -> LiveState:
-    """``live`` once the base of every side was synced: what there is where nobody says what there is."""
-    return _way(live, ((side, side.base) for side in sides)).end
-
-
-def _way(live: LiveState, wanted: Iterable[tuple[Side, Desired]]) -> Way:
-    plans: list[Plan] = []
-    blocked: list[str] = []
-    states, unwell = [live], set[str]()
-    for side, desired in wanted:
-        made = plan(desired, states[-1], side.policy, REASON)
-        cause = next((name for name in side.depends_on if name in unwell), "")
-        plans.append(made)
-        blocked.append(cause)
-        states.append(states[-1] if cause else outcome(made, states[-1]))
-        if cause or not _ends_well(made, desired):
-            unwell.add(desired.application)
-    return Way(tuple(plans), tuple(states), tuple(blocked))
-
-
-def _ends_well(made: Plan, desired: Desired) -> bool:
-    """Whether the application is synced and healthy once its plan is executed, as those need it that depend on
-    it. What is partly placed is healthy."""
-    own = {resource.key for resource in desired.resources}
-    failing = any(f.key in own and f.reason != "PartiallyScheduled" for f in made.failures)
-    return not (failing or made.held or desired.invalid or desired.unreadable)
 
 
 @dataclass(frozen=True)
@@ -270,37 +198,3 @@ def _needs(applications: Iterable[ApplicationPreview]) -> tuple[str, ...]:
     """What would make room for what this merge cannot place, each said once, by text."""
     failures = (failure for each in applications for failure in each.failures)
     return tuple(sorted({failure.remedy.message for failure in failures if failure.remedy is not None}))
-
-
-def _verdict(applications: Iterable[ApplicationPreview]) -> Verdict:
-    """The worst of everything that the merge adds."""
-    found: set[Verdict] = {"NoChange"}
-    for each in applications:
-        found.update(_verdicts(each))
-    return max(found, key=MILDEST_FIRST.index)
-
-
-def _verdicts(preview: ApplicationPreview) -> Iterator[Verdict]:
-    if any(problem.severity == "error" for problem in preview.problems):
-        yield "InvalidManifests"
-    if any(change.effect == "Planned" for change in preview.changes):
-        yield "Safe"
-    for failure in preview.failures:
-        yield "PartiallyPlaced" if failure.reason == "PartiallyScheduled" else "CannotBePlaced"
-    for change in preview.serving:
-        if not change.waiting:
-            yield _serving_verdict(change)
-
-
-_HARMLESS = frozenset({"Added", "Placed", "MoreReplicas"})
-
-
-def _serving_verdict(change: ServingChange) -> Verdict:
-    match change.interruption.kind:
-        case "Stops":
-            return "StopsServing"
-        case "Bounded" | "Unknown":
-            return "InterruptsServing"
-        case "NotServed":
-            return "Safe"
-    return "Safe" if change.verb in _HARMLESS else "ChangesServing"

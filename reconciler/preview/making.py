@@ -9,10 +9,11 @@ from typing import Protocol
 from reconciler.control.gates import Gate
 from reconciler.control.intent import Pin
 from reconciler.planning.planner import Policy
-from reconciler.preview.comparison import Commits, Side, compare
+from reconciler.preview.comparison import Commits, compare
 from reconciler.preview.preview import Note, Preview
 from reconciler.preview.reading import Comparison
 from reconciler.preview.serving import Timeouts
+from reconciler.preview.ways import Side
 from runtime.state import LiveState
 from schemas.codec import digest
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from placement.policy import Policy as PlacementPolicy
 from reconciler.planning.planner import Policy
-from reconciler.preview.comparison import Commits, Side, compare
+from reconciler.preview.comparison import Commits, compare
 from reconciler.preview.preview import Note, Preview
 from reconciler.preview.serving import Timeouts
+from reconciler.preview.ways import Side
 from runtime.state import LiveState
 from schemas.resource import Resource
 from tests.fakes.simulated import SimulatedRuntime
