@@ -427,6 +427,23 @@ def test_opened_gate_plans_and_executes():
     assert m(Planned("app", "r1", 0, "d", empty=False)) == (Execute("app", "d"),)
 
 
+def test_a_plan_that_is_not_approved_waits_until_the_world_moves():
+    """Nothing is executed; an approval moves the world, and the plan is made again."""
+    m = started()
+    assert m(Planned("app", "r1", 0, "d", empty=False, approved=False)) == ()
+    assert m(Tick()) == ()
+    assert m(WorldHint()) == (MakePlan("app", "r1", 1),)
+    assert m(Planned("app", "r1", 1, "d", empty=False)) == (Execute("app", "d"),)
+
+
+def test_a_plan_that_is_not_approved_uses_up_no_attempt():
+    """What fails before it waits is tried at once when it may."""
+    m = failing()
+    m(Planned("app", "r1", 1, "d", empty=False, approved=False))
+    m(WorldHint())
+    assert m(Planned("app", "r1", 2, "d", empty=False)) == (Execute("app", "d"),)
+
+
 def test_unchanged_gate_costs_no_plan():
     """Telling it again changes nothing."""
     m = started()
