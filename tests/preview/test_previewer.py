@@ -434,6 +434,33 @@ def test_a_pull_request_for_another_branch_is_left_alone(tmp_path):
     story(tmp_path, tell)
 
 
+def test_one_that_is_for_another_branch_now_shows_no_plan_any_more(tmp_path):
+    """Its status passes, and its comment says why."""
+
+    async def tell(team):
+        head = team.propose(1, MORE)
+        await team.round()
+        team.pulls.change(1, base_branch="other")
+        await team.round()
+        assert team.store.previewed("app") == ()
+        assert "BranchNotFollowed" in team.comments(1)[0]
+        assert team.pulls.statuses[head].state == "success"
+
+    story(tmp_path, tell)
+
+
+def test_a_push_to_a_fork_without_the_label_says_again_what_it_waits_for(tmp_path):
+    """A status is of one commit."""
+
+    async def tell(team):
+        for files in (MORE, {**MORE, "pear.yaml": model("pear")}):
+            head = team.propose(1, files, fork=True)
+            await team.round()
+            assert team.pulls.statuses[head].state == "pending"
+
+    story(tmp_path, tell)
+
+
 def test_the_verdict_is_a_label_where_that_is_asked_for(tmp_path):
     """It changes with the verdict."""
 

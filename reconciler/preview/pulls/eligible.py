@@ -6,9 +6,10 @@ one from a fork. So somebody who may label it is asked first, unless the configu
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from reconciler.config import ApplicationConfig
-from reconciler.preview.pulls.pull_requests import PullRequest
+from reconciler.preview.pulls.pull_requests import PullRequest, StatusState
 from reconciler.preview.pulls.settings import PreviewSettings
 
 
@@ -20,9 +21,16 @@ class Refusal:
     message: str
 
     @property
-    def waits(self) -> bool:
-        """True where somebody may still let it be previewed."""
-        return self.reason in ("ForkNotPreviewed", "LabelMissing")
+    def state(self) -> StatusState:
+        """How the commit status tells it: somebody may still let it be previewed, it is none of our business, or
+        it is wrong."""
+        if self.reason in ("ForkNotPreviewed", "LabelMissing"):
+            return "pending"
+        return "success" if self == NOT_FOLLOWED else "failure"
+
+
+NOT_FOLLOWED: Final = Refusal("BranchNotFollowed", "no application follows the branch that it is for")
+"""Of a pull request that was previewed and is for another branch now."""
 
 
 def refusal_of(pull: PullRequest, settings: PreviewSettings) -> Refusal | None:

@@ -18,7 +18,7 @@ from reconciler.config import ApplicationConfig
 from reconciler.control.approval import Previewed
 from reconciler.preview.making import Terms, World, made_of, planned_from
 from reconciler.preview.preview import Preview
-from reconciler.preview.pulls.eligible import Refusal, concerned, refusal_of
+from reconciler.preview.pulls.eligible import NOT_FOLLOWED, Refusal, concerned, refusal_of
 from reconciler.preview.pulls.outcomes import ended_words, sync_words
 from reconciler.preview.pulls.publishing import Publisher
 from reconciler.preview.pulls.pull_requests import PullRequest, PullRequests
@@ -225,18 +225,20 @@ class Previewer:
         known = self._parts.store.get(self.repository, number)
         default = self._commits.get("HEAD")
         applications = concerned(pull, self._parts.applications(), default)
-        refusal = refusal_of(pull, self._settings)
-        if refusal is None and applications:
-            live = await self._parts.world.live()
-            key = self._key(pull, applications, live)
-            if known is not None and known.key == key and (number in self.previews or known.reason):
-                return
-            made = await self._planned(pull, applications, live)
-            if await self._superseded(number, pull):
-                return
+        if not applications and known is None:
+            return
+        refusal = refusal_of(pull, self._settings) if applications else NOT_FOLLOWED
+        if refusal is not None:
+            if known is None or (known.reason, known.pull.head) != (refusal.reason, pull.head):
+                await self._tell(pull, refusal, "", known)
+            return
+        live = await self._parts.world.live()
+        key = self._key(pull, applications, live)
+        if known is not None and known.key == key and (number in self.previews or known.reason):
+            return
+        made = await self._planned(pull, applications, live)
+        if not await self._superseded(number, pull):
             await self._tell(pull, made, key, known)
-        elif refusal is not None and (known is None or known.reason != refusal.reason):
-            await self._tell(pull, refusal, "", known)
 
     async def _superseded(self, number: int, pull: PullRequest) -> bool:
         """True where something was pushed, merged or closed while this was planned: that comes first."""

@@ -13,7 +13,7 @@ import structlog
 
 from reconciler.preview.preview import MILDEST_FIRST, Preview
 from reconciler.preview.pulls.eligible import Refusal
-from reconciler.preview.pulls.pull_requests import CommitStatus, PullRequest, PullRequests, StatusState
+from reconciler.preview.pulls.pull_requests import CommitStatus, PullRequest, PullRequests
 from reconciler.preview.pulls.settings import PreviewSettings
 from reconciler.preview.pulls.store import Published
 from reconciler.preview.rendering.markdown import comment
@@ -66,8 +66,7 @@ class Publisher:
             number = await self._pulls.write_comment(pull.number, text, before.comment)
             after = replace(before, comment=number, text=said)
             keep(after)
-        state: StatusState = "pending" if refusal.waits else "failure"
-        status = CommitStatus(state, f"{refusal.reason}: {refusal.message}")
+        status = CommitStatus(refusal.state, f"{refusal.reason}: {refusal.message}")
         return await self._set_status(pull, status, after)
 
     async def tell_outcome(self, number: int, outcome: str, before: Published) -> Published:
