@@ -109,6 +109,5 @@ def _side(each: Sides, told: Config, file: InventoryFile, live: LiveState, *, al
         described(each.base, file),
         described(each.head, file),
         policy,
-        each.notes,
-        each.application.sync.depends_on,
+        depends_on=each.application.sync.depends_on,
     )

@@ -14,7 +14,7 @@ from typing import Literal
 import structlog
 
 from reconciler.control import events
-from reconciler.control.approval import NOTHING_SHOWN, PlanStanding, Previews, judge_plan
+from reconciler.control.approval import NOTHING_SHOWN, PlanStanding, Previewed, Previews, judge_plan
 from reconciler.control.followed import Asked, Followed
 from reconciler.control.intent_store import IntentStore
 from reconciler.control.requests import SyncAnswer, SyncRequest
@@ -129,7 +129,8 @@ class Work:
             live = await self.observe()
             policy = self.policy_of(app, asked.request if asked else None)
             made = await asyncio.to_thread(plan, desired, live, policy, self._reason(app, asked))
-            approval = await asyncio.to_thread(self._judge, app, made, desired, live, policy)
+            shown = self._previews.previewed(name)  # asked here: who keeps it knows this thread alone
+            approval = await asyncio.to_thread(self._judge, app, made, desired, live, policy, shown)
         except StopError:
             raise
         except Exception as error:
@@ -150,14 +151,18 @@ class Work:
         )
 
     def _judge(
-        self, app: Followed, made: Plan, desired: Desired, live: LiveState, policy: Policy
+        self,
+        app: Followed,
+        made: Plan,
+        desired: Desired,
+        live: LiveState,
+        policy: Policy,
+        shown: Sequence[Previewed] | None,
     ) -> PlanStanding:
         """How a plan stands to what a pull request showed, or people approved."""
-        name = app.config.name
-        shown = self._previews.previewed(name)
         if made.empty or (shown is None and not app.config.sync.require_previewed_plan):
             return NOTHING_SHOWN
-        facts, approved = basis_facts(desired, live, policy), self._intents.intent(name).plans
+        facts, approved = basis_facts(desired, live, policy), self._intents.intent(app.config.name).plans
         return judge_plan(made, desired.tree, facts, shown or (), approved, now())
 
     def _is_held(self, app: Followed, made: Plan, approval: PlanStanding) -> bool:

@@ -50,7 +50,7 @@ def made_of(
                 each.base,
                 each.head,
                 policy,
-                (*each.notes, *notes_of(gate, pin)),
+                notes_of(gate, pin),
                 depends_on=each.application.sync.depends_on,
             )
         )

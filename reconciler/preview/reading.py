@@ -12,27 +12,26 @@ from pathlib import Path
 
 from reconciler.config import ApplicationConfig
 from reconciler.desired import Desired
-from reconciler.preview.preview import Note
 from reconciler.source.git import GitSource, Snapshot
 from reconciler.source.merging import scratch
 from reconciler.source.readings import Readings
 from schemas.errors import InputError
+from schemas.problem import Problem
 from schemas.resource import Resource
 
 
 @dataclass(frozen=True)
 class Sides:
-    """One application before and after; ``notes`` say what of it could not be read."""
+    """One application before and after."""
 
     application: ApplicationConfig
     base: Desired
     head: Desired
-    notes: tuple[Note, ...] = ()
 
     @property
     def same(self) -> bool:
         """True where the merge changes nothing that the application reads."""
-        return self.base.tree == self.head.tree and not self.notes
+        return self.base.tree == self.head.tree
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,9 @@ class Reader:
         if gone and missing:
             return Sides(application, before, before)
         if gone:  # the source will be unreadable, and whatever runs goes on
-            return Sides(application, before, replace(before, revision=head), (Note("PathNotFound", gone),))
+            hint = "keep the folder, or change the application's path first"
+            problem = Problem("error", "PathNotFound", application.path, 0, 0, "", "", "", "", gone, hint)
+            after = replace(before, revision=head, tree="", problems=(*before.problems, problem))
         return Sides(application, before, after)
 
 

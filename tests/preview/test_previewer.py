@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from reconciler.config import ApplicationConfig
+from reconciler.control.approval import PlanStanding
 from reconciler.control.gates import OPEN
 from reconciler.control.sync_policy import SyncPolicy
 from reconciler.planning.planner import plan
@@ -23,6 +24,7 @@ from reconciler.source.application import GitApplication
 from reconciler.source.credentials import AGENT
 from reconciler.source.pulls import PullMirror
 from reconciler.source.secrets import SecretFrom
+from reconciler.status import SyncRecord
 from reconciler.sync import execute
 from runtime.state import LiveState
 from schemas.errors import InputError, TransientError, WaitError
@@ -155,6 +157,48 @@ def test_a_pull_request_of_several_applications_gets_one_comment(tmp_path):
         (text,) = team.comments(1)
         assert 0 < text.index("`zebra`") < text.index("`ant`")
         assert [each.application for each in team.store.all()[0].plans] == ["zebra", "ant"]
+
+    story(tmp_path, tell)
+
+
+def test_a_pull_request_that_removes_the_applications_folder_fails(tmp_path):
+    """After its merge the source cannot be read any more: that is no harmless change."""
+
+    async def tell(team):
+        address = str(team.repository.folder)
+        base = {"README.md": "here", **{f"a/{path}": text for path, text in BASE.items()}}
+        team.repository.commit(base)
+        team.applications = [ApplicationConfig("app", address, "main", "a")]
+        head = team.propose(1, {"README.md": "here"})
+        await team.round()
+        assert team.store.all()[0].verdict == "InvalidManifests"
+        assert team.pulls.statuses[head].state == "failure"
+        assert "PathNotFound" in team.comments(1)[0]
+
+    story(tmp_path, tell)
+
+
+def test_a_sync_that_ends_while_something_is_told_is_not_forgotten(tmp_path):
+    """What it came to is said once the pull request is known to be merged."""
+
+    async def tell(team):
+        team.propose(1, MORE)
+        await team.round()
+        where = f"{team.previewer.repository}#1"
+        record = SyncRecord(
+            3, "app", "r", "", "", "NewRevision", "", "", "Succeeded", "", "",
+            preview=PlanStanding("Matches", where, "", "0123456789ab"),
+        )  # fmt: skip
+        written = team.pulls.write_comment
+
+        async def write(number, text, comment=None):
+            await team.previewer.note_sync(1, record)
+            return await written(number, text, comment)
+
+        team.pulls.write_comment = write
+        team.propose(1, {**MORE, "pear.yaml": model("pear")})
+        await team.round()
+        assert len(team.store.all()[0].syncs) == 1
 
     story(tmp_path, tell)
 

@@ -215,6 +215,7 @@ class Previewer:
         if known is None or known.outcome == outcome:
             return
         published = await self._publisher.tell_outcome(number, outcome, known.published)
+        known = self._parts.store.get(self.repository, number) or known  # a sync may have ended meanwhile
         self._parts.store.put(replace(known, published=published, outcome=outcome))
 
     # Planning.
@@ -302,17 +303,21 @@ class Previewer:
             self.previews[pull.number] = made
             plans = tuple(self._shown(pull, made, told.at))
             told = replace(told, verdict=made.verdict, digest=made.digest, basis=made.basis, plans=plans)
-        self._parts.store.put(told)  # what is shown counts from here on, also where telling fails
 
-        def keep(published: Published) -> None:
-            self._parts.store.put(replace(told, published=published))
+        def keep(published: Published, key: str = "") -> None:
+            """What syncs tell meanwhile stays."""
+            now = self._parts.store.get(self.repository, pull.number)
+            syncs = now.syncs if now is not None else ()
+            self._parts.store.put(replace(told, key=key, published=published, syncs=syncs))
+
+        keep(before)  # what is shown counts from here on, also where telling fails
 
         link = self._parts.link(pull.number)
         if isinstance(made, Refusal):
             published = await self._publisher.refuse(pull, made, before, keep)
         else:
             published = await self._publisher.publish(pull, made, link, before, keep)
-        self._parts.store.put(replace(told, key=key, published=published))
+        keep(published, key)
         log.info(
             "previewed", repository=self.repository, number=pull.number, verdict=told.verdict or told.reason
         )

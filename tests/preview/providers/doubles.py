@@ -1,6 +1,7 @@
 """What the doubles of GitHub, GitLab and Bitbucket have in common: an application in this process, held to the
 provider's description, that asks for the token and can be told to refuse."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
@@ -39,7 +40,7 @@ class RefusedError(Exception):
         self.status = status
 
 
-class Double(Repository):
+class Double(Repository, ABC):
     """``address`` is the repository's; ``operations`` are the handlers by ``METHOD path``."""
 
     name: ClassVar[Provider]
@@ -59,8 +60,9 @@ class Double(Repository):
     def adapter(self) -> PullRequests:
         return pull_requests(self.name, self.address, "", SecretFrom(env=VARIABLE), self.transport, QUICK)
 
+    @abstractmethod
     def operations(self) -> dict[str, Handler]:
-        raise NotImplementedError
+        """The handlers of one provider."""
 
     def answer(self, request: Request, told: Any, status: int = 200, **headers: str) -> Response:
         """``told`` and what the description asks for besides."""
